@@ -1,0 +1,1 @@
+"""Running jobs: the port the dispatcher talks to, and what stands behind it."""
