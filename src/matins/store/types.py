@@ -92,4 +92,6 @@ ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
 
 def key_text(length: int) -> TypeEngine[str]:
     """Text compared by its bytes on every database (MySQL's default collation ignores case)."""
-    return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )

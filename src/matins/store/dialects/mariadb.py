@@ -1,0 +1,158 @@
+"""MariaDB 10.6 and later, and MySQL 8: READ COMMITTED, since under the default a poll would see old rows and inserts
+would wait for gaps; `CLIENT.FOUND_ROWS`, so that a row count tells what matched and not what changed.
+
+Many rows are updated by one statement that joins a JSON table, as neither has `UPDATE … FROM` or arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    Select,
+    Table,
+    create_engine,
+    func,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects.mysql import insert
+
+from matins.store.dialects.base import Row, Trouble
+from matins.store.types import Instant
+
+_TRANSIENT = (1205, 1213, 1020)
+_AWAY = (
+    2002,
+    2003,
+    2006,
+    2013,
+    2055,
+    1021,
+    1040,
+    1053,
+    1114,
+    1129,
+    1158,
+    1159,
+    1160,
+    1161,
+    1290,
+    1836,
+    1927,
+    0,
+)
+
+
+class MariaDB:
+    """MariaDB and MySQL."""
+
+    name = "mariadb"
+    skips_locked = True
+
+    def engine(self, url: URL, *, pool_size: int, statement_timeout: float) -> Engine:
+        from pymysql.constants import CLIENT
+
+        engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "charset": "utf8mb4",
+                "connect_timeout": max(2, int(statement_timeout)),
+                "read_timeout": statement_timeout * 1.5,
+                "write_timeout": statement_timeout * 1.5,
+                "client_flag": CLIENT.FOUND_ROWS,
+                "init_command": (
+                    f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, int(statement_timeout))},"
+                    " sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE'"
+                ),
+            },
+        )
+        return engine
+
+    def begin(self, connection: Connection, *, writing: bool) -> None:
+        return
+
+    def now(self) -> ColumnElement[datetime]:
+        return type_coerce(func.utc_timestamp(6), Instant())
+
+    def locked(self, query: Select[Any], *, skip: bool = False) -> Select[Any]:
+        return query.with_for_update(skip_locked=skip)
+
+    def is_one_of(self, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+        return column.in_(list(values))
+
+    def insert_many(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            connection.execute(table.insert(), list(rows))
+
+    def insert_absent(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            # Setting a key to itself ignores duplicates alone; INSERT IGNORE would hide every other fault too.
+            key = next(iter(table.primary_key.columns))
+            connection.execute(insert(table).on_duplicate_key_update({key.name: key}), list(rows))
+
+    def update_many(self, connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> int:
+        if not rows:
+            return 0
+        names = list(rows[0])
+        statement = text(_joined_update(table, keys, names))
+        dialect = connection.dialect
+        binders = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+        body = json.dumps([[_plain(row[name], binders[name]) for name in names] for row in rows], separators=(",", ":"))
+        return connection.execute(statement, {"rows": body}).rowcount
+
+    def trouble(self, error: BaseException) -> Trouble:
+        arguments = getattr(error, "args", ())
+        code = arguments[0] if arguments and isinstance(arguments[0], int) else None
+        if code in _TRANSIENT:
+            return Trouble.TRANSIENT
+        if code in _AWAY or type(error).__name__ == "InterfaceError":
+            return Trouble.AWAY
+        return Trouble.OTHER
+
+    def notify(self, connection: Connection) -> None:
+        return
+
+
+def _joined_update(table: Table, keys: Sequence[str], names: Sequence[str]) -> str:
+    columns = ", ".join(
+        f"`{name}` {_json_type(table.c[name].type)} PATH '$[{index}]'" for index, name in enumerate(names)
+    )
+    on = " AND ".join(f"t.`{key}` = given.`{key}`" for key in keys)
+    values = ", ".join(f"t.`{name}` = given.`{name}`" for name in names if name not in keys)
+    return (
+        f"UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given"
+        f" STRAIGHT_JOIN `{table.name}` AS t ON {on} SET {values}"
+    )
+
+
+def _json_type(kind: Any) -> str:
+    if isinstance(kind, Instant):
+        return "DATETIME(6)"
+    if isinstance(kind, Boolean):
+        return "TINYINT"
+    if isinstance(kind, BigInteger | Integer):
+        return "BIGINT"
+    if isinstance(kind, Float):
+        return "DOUBLE"
+    length = getattr(kind, "length", None)
+    return f"VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if length else "LONGTEXT"
+
+
+def _plain(value: Any, binder: Any) -> Any:
+    bound = binder(value) if binder is not None else value
+    return bound.isoformat(sep=" ") if isinstance(bound, datetime) else bound

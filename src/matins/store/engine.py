@@ -1,0 +1,140 @@
+"""Connections and transactions. Every access to the database passes through `Store.read` or `Store.write`.
+
+A transaction is a function of `Tx`, so that it can be run again whole when the database says that nothing was written
+(a deadlock, a serialization failure, a lock that took too long). What fails otherwise is translated: the database is
+away (`DatabaseUnavailable`), which services wait out, or there is a mistake (`StoreError`). A connection lost during
+COMMIT leaves open whether it happened; every transaction here may therefore be repeated: each of its writes is
+conditional on what it found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import URL, Connection, CursorResult, Engine, func, make_url, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from matins.errors import DatabaseUnavailable, StoreError
+from matins.store.dialects import dialect_for
+from matins.store.dialects.base import Dialect, Trouble
+from matins.store.types import Instant
+
+T = TypeVar("T")
+
+ATTEMPTS = 8
+"""How often a transaction that wrote nothing is run in all before its error is passed on."""
+
+
+class Now(Protocol):
+    """What stands in for the database's clock in tests."""
+
+    def now(self) -> datetime: ...
+
+
+@dataclass(slots=True)
+class Tx:
+    """One transaction: its connection, its dialect and the database's time at its beginning."""
+
+    connection: Connection
+    dialect: Dialect
+    now: datetime
+    """The database's clock when the transaction began (not later than any of its writes)."""
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
+        """Run one statement."""
+        return self.connection.execute(statement, parameters)
+
+    def rows(self, statement: Any, parameters: Any = None) -> list[Any]:
+        """All rows of a query."""
+        return list(self.connection.execute(statement, parameters).all())
+
+
+class Store:
+    """The database. Safe to share between threads; never across a fork."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 3,
+        statement_timeout: float = 10.0,
+        now: Now | None = None,
+    ) -> None:
+        self.url: URL = make_url(url)
+        self.dialect = dialect_for(self.url)
+        self._now = now
+        self._options = {"pool_size": pool_size, "statement_timeout": statement_timeout}
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The connection pool; connects on first use."""
+        return self.dialect.engine(
+            self.url, pool_size=int(self._options["pool_size"]), statement_timeout=self._options["statement_timeout"]
+        )
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run a transaction that writes nothing."""
+        return self._transact(work, writing=False)
+
+    def write(self, work: Callable[[Tx], T]) -> T:
+        """Run a transaction; the whole of it is run again when nothing of it was written."""
+        return self._transact(work, writing=True)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+    def _transact(self, work: Callable[[Tx], T], *, writing: bool) -> T:
+        attempt = 1
+        while True:
+            try:
+                return self._once(work, writing=writing)
+            except (DBAPIError, PoolTimeout) as error:
+                if attempt < ATTEMPTS and self._trouble(error) is Trouble.TRANSIENT:
+                    attempt += 1
+                    continue
+                raise self._translated(error) from error
+            except SQLAlchemyError as error:
+                raise StoreError(f"The database statement failed: {error}") from error
+
+    def _once(self, work: Callable[[Tx], T], *, writing: bool) -> T:
+        with self.engine.connect() as connection:
+            self.dialect.begin(connection, writing=writing)
+            tx = Tx(connection=connection, dialect=self.dialect, now=self._read_now(connection))
+            result = work(tx)
+            connection.commit()
+        for tell in tx.after_commit:
+            tell()
+        return result
+
+    def _read_now(self, connection: Connection) -> datetime:
+        given = None if self._now is None else self._now.now()
+        query = select(func.coalesce(given, self.dialect.now(), type_=Instant()))
+        now: datetime = connection.execute(query).scalar_one()
+        return now
+
+    def _trouble(self, error: Exception) -> Trouble:
+        if isinstance(error, PoolTimeout):
+            return Trouble.AWAY
+        if isinstance(error, DBAPIError):
+            if error.orig is not None and (found := self.dialect.trouble(error.orig)) is not Trouble.OTHER:
+                return found
+            return Trouble.AWAY if error.connection_invalidated else Trouble.OTHER
+        return Trouble.OTHER
+
+    def _translated(self, error: Exception) -> StoreError:
+        text = str(getattr(error, "orig", None) or error).strip().splitlines()
+        first = text[0] if text else type(error).__name__
+        shown = self.url.render_as_string(hide_password=True)
+        if self._trouble(error) in (Trouble.AWAY, Trouble.TRANSIENT):
+            return DatabaseUnavailable(
+                f"The database {shown} cannot be used now: {first}.", remedy="Check DATABASE_URL and the server."
+            )
+        return StoreError(f"The database {shown} refused a statement: {first}.", remedy="Try `matins doctor`.")
