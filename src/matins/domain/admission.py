@@ -24,6 +24,8 @@ class OpenOccurrence:
     kind: OccurrenceKind
     admitted: bool
     fire_at: datetime
+    started_at: datetime | None = None
+    worker_id: str | None = None
 
 
 class Verdict(Enum):

@@ -106,9 +106,7 @@ def find_due(trigger: Trigger, definition: ScheduleDefinition, planned_through: 
     return DueFires(after=planned_through, listed=tuple(listed[:LISTED]), more=True)
 
 
-def plan(
-    definition: ScheduleDefinition, due: DueFires, open_now: Sequence[OpenOccurrence], now: datetime
-) -> Plan:
+def plan(definition: ScheduleDefinition, due: DueFires, open_now: Sequence[OpenOccurrence], now: datetime) -> Plan:
     """What becomes of the due fires. `due` must start at the schedule's present watermark."""
     rows: list[PlannedRow] = []
     if due.counted:

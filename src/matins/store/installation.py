@@ -42,9 +42,7 @@ def touch(tx: Tx) -> None:
 
 def read_pause(tx: Tx) -> Pause | None:
     """The pause in force, if any."""
-    row = tx.execute(
-        select(installation.c.paused_at, installation.c.paused_by, installation.c.paused_reason)
-    ).one()
+    row = tx.execute(select(installation.c.paused_at, installation.c.paused_by, installation.c.paused_reason)).one()
     return None if row.paused_at is None else Pause(at=row.paused_at, by=row.paused_by, reason=row.paused_reason)
 
 

@@ -61,8 +61,9 @@ app_version = Table(
     Column("hash", key_text(64), nullable=False, comment="of all definitions of that code in that environment"),
     Column("jobs", Json, nullable=False, comment="name to definition of every job the code declares"),
     Column("pools", Json, nullable=False),
+    Column("schedules", Integer, comment="how many it declares; NULL until all of them are recorded"),
     Column("created_at", Instant, nullable=False),
-    UniqueConstraint("app", "environment", "hash"),
+    UniqueConstraint("app", "environment", "hash", name="uq_app_version_app_environment_hash"),
 )
 
 app_version_schedule = Table(
@@ -77,6 +78,7 @@ app_version_schedule = Table(
     ),
     Column("schedule_id", key_text(50), primary_key=True),
     Column("definition_hash", key_text(64), nullable=False),
+    Column("applies", Boolean, nullable=False, comment="whether this environment plans it"),
     Index("ix_app_version_schedule_schedule_id", "schedule_id"),
     comment="which code knows which schedule, and in which wording",
 )
@@ -101,6 +103,7 @@ job_schedule = Table(
         comment="the watermark: the last planned instant accounted for",
     ),
     Column("next_run_at", Instant, comment="derived from the watermark; repaired when it cannot be right"),
+    Column("never_fires", Boolean, nullable=False, server_default=false(), comment="its trigger has no further fire"),
     Column("locked_at", Instant, comment="shown to people: since when its oldest running occurrence runs"),
     Column("locked_by", key_text(100)),
     Column("last_run_at", Instant),

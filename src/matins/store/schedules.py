@@ -1,0 +1,127 @@
+"""Schedules as the planner and the synchroniser read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select, update
+
+from matins.domain.states import ScheduleId
+from matins.store.engine import Tx
+from matins.store.tables import app_version_schedule, job_schedule
+
+FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
+"""A next run beyond this, or before `LONG_AGO`, cannot be right."""
+LONG_AGO = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannableSchedule:
+    """What planning reads of a row: the watermark, which definition is in force, and what operators did."""
+
+    id: ScheduleId
+    app: str
+    definition_hash: str
+    enabled: bool
+    planned_through: datetime | None
+    disabled_since: datetime | None
+    enabled_changed_at: datetime | None
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What must be unchanged for a plan made before the row was locked to be written after."""
+        return (self.definition_hash, self.enabled, self.planned_through, self.disabled_since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """How far a schedule is accounted for, and when it fires next."""
+
+    id: ScheduleId
+    planned_through: datetime
+    next_run_at: datetime | None
+    never_fires: bool
+    disabled_since: datetime | None = None
+
+
+_FIELDS = tuple(PlannableSchedule.__dataclass_fields__)
+_READ = select(*(job_schedule.c[name] for name in _FIELDS))
+
+
+def due(tx: Tx, version_id: int, limit: int) -> list[PlannableSchedule]:
+    """Enabled schedules that this code knows in the wording in force and whose next run has come, earliest first."""
+    query = _known_to(version_id, _READ).where(job_schedule.c.enabled, job_schedule.c.next_run_at <= tx.now)
+    return _plannable(tx, query.order_by(job_schedule.c.next_run_at, job_schedule.c.id).limit(limit))
+
+
+def next_due_at(tx: Tx, version_id: int) -> datetime | None:
+    """The earliest next run among those this code plans."""
+    query = _known_to(version_id, select(job_schedule.c.next_run_at)).where(
+        job_schedule.c.enabled, job_schedule.c.next_run_at.is_not(None), job_schedule.c.next_run_at < FAR
+    )
+    found: datetime | None = tx.execute(query.order_by(job_schedule.c.next_run_at).limit(1)).scalar()
+    return found
+
+
+def lock_for_planning(tx: Tx, ids: Iterable[ScheduleId]) -> dict[ScheduleId, PlannableSchedule]:
+    """Lock those of these rows that nobody else holds."""
+    query = _READ.where(tx.dialect.is_one_of(job_schedule.c.id, sorted(ids))).order_by(job_schedule.c.id)
+    return {row.id: row for row in _plannable(tx, tx.dialect.locked(query, skip=True))}
+
+
+def definitions(tx: Tx, ids: Sequence[ScheduleId]) -> dict[ScheduleId, dict[str, Any] | None]:
+    """The snapshots of these schedules' definitions; None where the row's text cannot be read."""
+    query = select(job_schedule.c.id, job_schedule.c.definition).where(
+        tx.dialect.is_one_of(job_schedule.c.id, list(ids))
+    )
+    return {row.id: row.definition for row in tx.execute(query)}
+
+
+def write_watermarks(tx: Tx, marks: Sequence[Watermark]) -> int:
+    """Move watermarks; only in the transaction that writes the rows for everything they pass."""
+    rows = [{name: getattr(mark, name) for name in Watermark.__dataclass_fields__} for mark in marks]
+    return tx.dialect.update_many(tx.connection, job_schedule, ["id"], rows)
+
+
+def quarantine(tx: Tx, id_: ScheduleId, reason: str) -> None:
+    """Set a schedule aside, visibly, so that it cannot hold up the others."""
+    tx.execute(
+        update(job_schedule)
+        .where(job_schedule.c.id == id_)
+        .values(quarantined_at=tx.now, quarantine_reason=reason, next_run_at=None)
+    )
+
+
+def absurd(tx: Tx, version_id: int, limit: int) -> list[PlannableSchedule]:
+    """Enabled schedules of this code whose next run is missing or cannot be right."""
+    wrong = and_(job_schedule.c.next_run_at.is_(None), job_schedule.c.never_fires.is_(False))
+    wrong |= job_schedule.c.next_run_at >= FAR
+    wrong |= job_schedule.c.next_run_at < LONG_AGO
+    wrong |= job_schedule.c.next_run_at < job_schedule.c.planned_through
+    return _plannable(tx, _known_to(version_id, _READ).where(job_schedule.c.enabled, wrong).limit(limit))
+
+
+def count_enabled(tx: Tx, app: str) -> int:
+    """How many schedules of the application are enabled."""
+    query = select(func.count()).select_from(job_schedule).where(job_schedule.c.app == app, job_schedule.c.enabled)
+    found: int = tx.execute(query).scalar_one()
+    return found
+
+
+def _known_to(version_id: int, query: Select[Any]) -> Select[Any]:
+    known = and_(
+        app_version_schedule.c.version_id == version_id,
+        app_version_schedule.c.schedule_id == job_schedule.c.id,
+        app_version_schedule.c.definition_hash == job_schedule.c.definition_hash,
+        app_version_schedule.c.applies,
+    )
+    return query.join_from(job_schedule, app_version_schedule, known).where(
+        job_schedule.c.quarantined_at.is_(None), job_schedule.c.removed_at.is_(None)
+    )
+
+
+def _plannable(tx: Tx, query: Select[Any]) -> list[PlannableSchedule]:
+    return [PlannableSchedule(**row._mapping) for row in tx.execute(query)]
