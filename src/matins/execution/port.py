@@ -22,7 +22,8 @@ class RunOrder:
     claim_token: str
     job: Job
     context: dict[str, Any]
-    """What the job sees as `ctx`: schedule_id, occurrence_id, run_id, job, fire_at, kind, is_catch_up, attempt, fence, args, last_success_at."""
+    """What the job sees as `ctx`: schedule_id, occurrence_id, run_id, job, fire_at, kind, is_catch_up, attempt, fence,
+    args, last_success_at."""
     timeout_seconds: float
 
 
