@@ -304,5 +304,5 @@ class EventBus:
         for listener in self._listeners:
             try:
                 listener(event)
-            except Exception:  # noqa: BLE001, PERF203, S112 - telling must never stop what is told about
+            except Exception:  # noqa: BLE001, S112 - telling must never stop what is told about
                 continue
