@@ -52,7 +52,9 @@ class ClaimedRun:
     """When the occurrence's own time limit is over."""
 
 
-def candidates(tx: Tx, app: str, *, limit: int, without_jobs: Sequence[str]) -> list[Candidate]:
+def candidates(
+    tx: Tx, app: str, *, limit: int, without_jobs: Sequence[str] = (), without_pools: Sequence[str] = ()
+) -> list[Candidate]:
     """Lock pending runs that may start now, highest priority and longest waiting first, passing over others' locks."""
     query = (
         select(
@@ -74,6 +76,8 @@ def candidates(tx: Tx, app: str, *, limit: int, without_jobs: Sequence[str]) -> 
     )
     if without_jobs:
         query = query.where(job_run.c.job.not_in(without_jobs))
+    if without_pools:
+        query = query.where(or_(job_run.c.pool.is_(None), job_run.c.pool.not_in(without_pools)))
     return [Candidate(**row._mapping) for row in tx.execute(tx.dialect.locked(query, skip=True))]
 
 
@@ -86,18 +90,37 @@ def next_available_at(tx: Tx, app: str) -> datetime | None:
     return found
 
 
-def within_pools(tx: Tx, app: str, chosen: Sequence[Candidate]) -> list[Candidate]:
-    """Those of the candidates that their pools have room for, the pools' rows being locked."""
-    names = sorted({one.pool for one in chosen if one.pool is not None})
-    if not names:
-        return list(chosen)
-    room = _room(tx, app, names)
+def pool_room(tx: Tx, app: str, names: Sequence[str]) -> dict[str, int]:
+    """How many more runs each pool takes; their rows are locked, so that two claimers cannot both fill one."""
+    limits = select(job_pool.c.name, job_pool.c.slots).where(
+        job_pool.c.app == app, tx.dialect.is_one_of(job_pool.c.name, names)
+    )
+    room: dict[str, int] = {
+        row.name: row.slots for row in tx.execute(tx.dialect.locked(limits.order_by(job_pool.c.name)))
+    }
+    running = (
+        select(job_run.c.pool, func.count().label("running"))
+        .where(
+            job_run.c.app == app,
+            job_run.c.status == RunStatus.RUNNING,
+            tx.dialect.is_one_of(job_run.c.pool, names),
+        )
+        .group_by(job_run.c.pool)
+    )
+    for row in tx.execute(running):
+        room[row.pool] = room.get(row.pool, 0) - row.running
+    return room
+
+
+def within_pools(chosen: Sequence[Candidate], room: Mapping[str, int]) -> list[Candidate]:
+    """Those of the candidates that their pools have room for; a pool that is not declared has none."""
+    left = dict(room)
     kept = []
     for one in chosen:
         if one.pool is not None:
-            if room.get(one.pool, 0) <= 0:
+            if left.get(one.pool, 0) <= 0:
                 continue
-            room[one.pool] -= 1
+            left[one.pool] -= 1
         kept.append(one)
     return kept
 
@@ -179,27 +202,6 @@ def _write(tx: Tx, claimed: Sequence[ClaimedRun], worker_id: str) -> None:
             for run in claimed
         ],
     )
-
-
-def _room(tx: Tx, app: str, names: Sequence[str]) -> dict[str, int]:
-    limits = select(job_pool.c.name, job_pool.c.slots).where(
-        job_pool.c.app == app, tx.dialect.is_one_of(job_pool.c.name, names)
-    )
-    room: dict[str, int] = {
-        row.name: row.slots for row in tx.execute(tx.dialect.locked(limits.order_by(job_pool.c.name)))
-    }
-    running = (
-        select(job_run.c.pool, func.count().label("running"))
-        .where(
-            job_run.c.app == app,
-            job_run.c.status == RunStatus.RUNNING,
-            tx.dialect.is_one_of(job_run.c.pool, names),
-        )
-        .group_by(job_run.c.pool)
-    )
-    for row in tx.execute(running):
-        room[row.pool] = room.get(row.pool, 0) - row.running
-    return room
 
 
 def give_back(tx: Tx, claims: Mapping[RunId, str]) -> int:

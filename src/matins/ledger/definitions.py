@@ -16,18 +16,15 @@ from typing import Any
 
 from sqlalchemy import select
 
-from matins.domain.planning import account_for_skipped, next_run
+from matins.domain.planning import account_for_skipped
 from matins.domain.schedule import ScheduleDefinition
 from matins.domain.states import Reason, ScheduleId
 from matins.domain.triggers import Trigger, from_data
 from matins.errors import DefinitionError, Fault, FiresExhausted
-from matins.ledger.plans import Proposal, insert_rows
+from matins.ledger.plans import Proposal, following_run, insert_rows
 from matins.store.engine import Tx
 from matins.store.schedules import PlannableSchedule, definitions
 from matins.store.tables import job_schedule
-
-RECHECK = timedelta(seconds=30)
-"""When a trigger of the user's own, whose stored fires are used up, is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +68,15 @@ def set_aside_vanished(tx: Tx, ids: Iterable[ScheduleId]) -> list[ScheduleId]:
     """Record the last fires of schedules that left the code, and set aside those whose fires are all recorded."""
     existing = _lock(tx, list(ids))
     old = definitions(tx, list(existing))
-    finished = []
-    for id_, one in existing.items():
-        done, through = _record_rest(tx, one, old.get(id_), Reason.NOT_IN_CODE)
-        finished += [id_] if done else []
-        _update(
-            tx, [{"id": id_, "planned_through": through, "next_run_at": None, "removed_at": tx.now if done else None}]
-        )
-    return finished
+    rest = {id_: _record_rest(tx, one, old.get(id_), Reason.NOT_IN_CODE) for id_, one in existing.items()}
+    _update(
+        tx,
+        [
+            {"id": id_, "planned_through": through, "next_run_at": None, "removed_at": tx.now if done else None}
+            for id_, (done, through) in rest.items()
+        ],
+    )
+    return [id_ for id_, (done, _) in rest.items() if done]
 
 
 def _lock(tx: Tx, ids: Sequence[ScheduleId]) -> dict[ScheduleId, _Existing]:
@@ -186,7 +184,10 @@ def _record_rest(tx: Tx, one: _Existing, old: dict[str, Any] | None, reason: Rea
     definition = ScheduleDefinition.from_data(old)
     trigger = from_data(definition.trigger)
     why = reason if one.row.enabled else Reason.DISABLED
-    made = account_for_skipped(trigger, definition, one.row.planned_through, tx.now, why)
+    try:
+        made = account_for_skipped(trigger, definition, one.row.planned_through, tx.now, why)
+    except FiresExhausted:
+        return True, tx.now
     insert_rows(tx, [(Proposal(schedule=one.row, definition=definition, trigger=trigger), made)])
     done = made.planned_through >= tx.now - definition.jitter_offset
     return done, max(tx.now, made.planned_through) if done else made.planned_through
@@ -204,10 +205,7 @@ def _worded(definition: ScheduleDefinition, now: datetime) -> dict[str, Any]:
 def _derived(
     definition: ScheduleDefinition, trigger: Trigger, planned_through: datetime, now: datetime
 ) -> dict[str, Any]:
-    try:
-        following = next_run(trigger, definition, planned_through)
-    except FiresExhausted:
-        following = now + RECHECK
+    following = following_run(trigger, definition, planned_through, now)
     return {"next_run_at": following, "never_fires": following is None}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -28,6 +28,7 @@ from matins.domain.planning import (
 from matins.domain.schedule import ScheduleDefinition
 from matins.domain.states import OccurrenceStatus, Reason, ScheduleId
 from matins.domain.triggers import Trigger
+from matins.errors import FiresExhausted
 from matins.ledger.cancels import replace_waiting, request_cancel
 from matins.ledger.rows import LockedRows
 from matins.ledger.runs import Jobs, start_positions
@@ -36,6 +37,9 @@ from matins.store import schedules
 from matins.store.engine import Tx
 from matins.store.schedules import PlannableSchedule, Watermark
 from matins.store.tables import occurrence
+
+RECHECK = timedelta(seconds=30)
+"""After how long a trigger of the user's own, whose stored fires are used up, is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,7 @@ def write_plans(tx: Tx, proposals: Sequence[Proposal], jobs: Jobs, *, chance: An
     _cancel_for(rows, decided, jobs, chance, written)
     insert_rows(tx, decided)
     written.admitted = _start_admitted(rows, decided, jobs)
-    schedules.write_watermarks(tx, [_watermark(one, made) for one, made in decided])
+    schedules.write_watermarks(tx, [_watermark(one, made, tx.now) for one, made in decided])
     rows.flush()
     return written
 
@@ -122,8 +126,8 @@ def _decide(proposal: Proposal, standing: Sequence[OpenOccurrence], now: datetim
     return made if due else replace(made, planned_through=due.after)
 
 
-def _watermark(proposal: Proposal, made: Plan) -> Watermark:
-    following = next_run(proposal.trigger, proposal.definition, made.planned_through)
+def _watermark(proposal: Proposal, made: Plan, now: datetime) -> Watermark:
+    following = following_run(proposal.trigger, proposal.definition, made.planned_through, now)
     return Watermark(
         id=proposal.schedule.id,
         planned_through=made.planned_through,
@@ -131,6 +135,16 @@ def _watermark(proposal: Proposal, made: Plan) -> Watermark:
         never_fires=following is None,
         disabled_since=proposal.disabled_since,
     )
+
+
+def following_run(
+    trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime, now: datetime
+) -> datetime | None:
+    """When the schedule fires next; for a trigger of the user's own whose stored fires are used up, when to look again."""
+    try:
+        return next_run(trigger, definition, planned_through)
+    except FiresExhausted:
+        return now + RECHECK
 
 
 def _cancel_for(

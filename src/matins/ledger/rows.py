@@ -115,8 +115,8 @@ class LockedRows:
             self.occurrences[row.id] = held
             self._before["occurrence", row.id] = _moved(held)
 
-    def flush(self) -> None:
-        """Write back what changed, in lock order."""
+    def flush(self) -> int:
+        """Write back what changed, in lock order; answers how many runs were added."""
         schedules = [row for row in self.schedules.values() if self._before["schedule", row.id] != _values(row)]
         self.tx.dialect.update_many(
             self.tx.connection,
@@ -132,7 +132,8 @@ class LockedRows:
             [{"id": row.id, **dict(zip(_OCCURRENCE_MOVED, _moved(row), strict=True))} for row in occurrences],
         )
         self.tx.dialect.insert_many(self.tx.connection, job_run, self.new_runs)
-        self.new_runs = []
+        added, self.new_runs = len(self.new_runs), []
+        return added
 
 
 def _occurrence_row(row: Any) -> OccurrenceRow:

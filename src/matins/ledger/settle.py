@@ -32,6 +32,9 @@ class Finish:
     schedule_id: ScheduleId | None
     claim_token: str | None
     status: RunStatus
+    job: str = ""
+    attempt: int = 1
+    """The job and the attempt, for those who are told of it."""
     reason: Reason | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -66,6 +69,15 @@ class Settlement:
     ended: list[EndedOccurrence] = field(default_factory=list)
     admitted: list[OccurrenceId] = field(default_factory=list)
     skipped: int = 0
+
+    def absorb(self, more: Settlement) -> None:
+        """Add what another settlement of the same turn did."""
+        self.recorded += more.recorded
+        self.late += more.late
+        self.retries += more.retries
+        self.ended += more.ended
+        self.admitted += more.admitted
+        self.skipped += more.skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

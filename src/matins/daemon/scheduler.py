@@ -1,0 +1,167 @@
+"""The scheduler: writes what is due to the ledger, then sleeps until the next due instant.
+
+It announces when it will look again, so that others can tell a sleeping scheduler from a wedged one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from matins.daemon.catalogue import Catalogue, Parsed
+from matins.daemon.loop import AT_ONCE, Pause
+from matins.daemon.worker import WorkerState
+from matins.domain.planning import Plan
+from matins.domain.states import ScheduleId
+from matins.errors import DatabaseUnavailable, FiresExhausted, StoreError
+from matins.ledger.plans import Proposal, Written, propose, write_plans
+from matins.ledger.runs import Jobs
+from matins.store import schedules
+from matins.store.engine import Store, Tx
+from matins.store.schedules import PlannableSchedule
+from matins.telemetry.events import BatchPlanned, EventBus, FiresPlanned, ScheduleQuarantined
+
+BATCH = 500
+TOLD_SINGLY = 10
+"""Up to so many schedules planned together are told one by one."""
+CROWDED = Pause(0.02)
+"""The wait when every due row is being planned by others at this moment."""
+EARLY = 0.0005
+"""Added to a sleep, so that waking up a clock tick early does not cost a turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    now: datetime
+    due: list[PlannableSchedule]
+    parsed: dict[ScheduleId, Parsed | str]
+    next_due_at: datetime | None
+
+
+class Scheduler:
+    """Plans what is due."""
+
+    name = "scheduler"
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        state: WorkerState,
+        jobs: Callable[[], Jobs],
+        catalogue: Catalogue,
+        bus: EventBus,
+        poll_seconds: float,
+        notify: Callable[[], None],
+        refresh_fires: Callable[[], None],
+        batch: int = BATCH,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._jobs = jobs
+        self._catalogue = catalogue
+        self._bus = bus
+        self._poll = poll_seconds
+        self._notify = notify
+        self._refresh_fires = refresh_fires
+        self._batch = batch
+
+    def run_once(self) -> Pause:
+        version_id = self._state.version_id
+        if version_id is None or not self._state.trusts_lease or self._state.draining:
+            return self._announce(Pause(min(1.0, self._poll)))
+        look = self._store.read(lambda tx: self._look(tx, version_id))
+        if not look.due:
+            return self._announce(self._until(look))
+        proposals = self._propose(look)
+        written = self._write(proposals)
+        self._tell(written, look.now)
+        if written.admitted or written.settlement.admitted:
+            self._notify()
+        return AT_ONCE if written.plans else CROWDED
+
+    def _look(self, tx: Tx, version_id: int) -> _Look:
+        due = schedules.due(tx, version_id, self._batch)
+        return _Look(
+            now=tx.now,
+            due=due,
+            parsed=self._catalogue.parse(tx, due),
+            next_due_at=None if due else schedules.next_due_at(tx, version_id),
+        )
+
+    def _propose(self, look: _Look) -> list[Proposal]:
+        proposals = []
+        for schedule in look.due:
+            parsed = look.parsed[schedule.id]
+            if isinstance(parsed, str):
+                self._quarantine(schedule.id, parsed)
+                continue
+            definition, trigger = parsed
+            try:
+                proposals.append(propose(schedule, definition, trigger, look.now))
+            except FiresExhausted:
+                self._refresh_fires()
+                proposals.append(Proposal(schedule=schedule, definition=definition, trigger=trigger))
+            except Exception as error:  # noqa: BLE001 - whatever one row does to the arithmetic, the others go on
+                self._quarantine(schedule.id, f"its fires cannot be computed: {type(error).__name__}: {error}")
+        return proposals
+
+    def _write(self, proposals: Sequence[Proposal]) -> Written:
+        if not proposals:
+            return Written()
+        try:
+            return self._store.write(lambda tx: write_plans(tx, proposals, self._jobs(), chance=random.random))
+        except DatabaseUnavailable:
+            raise
+        except StoreError as error:
+            return self._write_singly(proposals, error)
+
+    def _write_singly(self, proposals: Sequence[Proposal], error: StoreError) -> Written:
+        """A batch that fails is written one by one, and the row at fault set aside."""
+        if len(proposals) == 1:
+            self._quarantine(proposals[0].schedule.id, f"its fires cannot be recorded: {error.message}")
+            return Written()
+        written = Written()
+        for proposal in proposals:
+            one = self._write([proposal])
+            written.plans += one.plans
+            written.admitted += one.admitted
+        return written
+
+    def _quarantine(self, id_: ScheduleId, reason: str) -> None:
+        self._store.write(lambda tx: schedules.quarantine(tx, id_, reason))
+        self._bus.emit(ScheduleQuarantined(schedule=id_, reason=reason))
+
+    def _until(self, look: _Look) -> Pause:
+        if look.next_due_at is None:
+            return Pause(self._poll)
+        seconds = (look.next_due_at - self._state.database_clock.now()).total_seconds()
+        return Pause(min(max(seconds + EARLY, 0.001), self._poll))
+
+    def _announce(self, pause: Pause) -> Pause:
+        self._state.next_wake_at = self._state.database_clock.now() + timedelta(seconds=pause)
+        return pause
+
+    def _tell(self, written: Written, now: datetime) -> None:
+        told = [(id_, made) for id_, made in written.plans if made.rows]
+        if len(told) > TOLD_SINGLY:
+            skipped = sum(row.count for _, made in told for row in made.rows if row.skipped)
+            planned = sum(not row.skipped for _, made in told for row in made.rows)
+            self._bus.emit(BatchPlanned(schedules=len(told), planned=planned, skipped=skipped))
+            return
+        for id_, made in told:
+            self._bus.emit(_planned(id_, made, now))
+
+
+def _planned(id_: ScheduleId, made: Plan, now: datetime) -> FiresPlanned:
+    latest = made.rows[-1].fire_at
+    return FiresPlanned(
+        schedule=id_,
+        planned=sum(not row.skipped for row in made.rows),
+        skipped=sum(row.count for row in made.rows if row.skipped),
+        reasons=tuple(dict.fromkeys(str(row.reason) for row in made.rows if row.reason is not None)),
+        latest=latest,
+        late_seconds=round((now - latest).total_seconds(), 3),
+    )
