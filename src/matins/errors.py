@@ -5,6 +5,7 @@
     │   └── ConfigError             settings; all faults at once
     ├── DefinitionError             a job or schedule is declared wrongly; all faults at once
     │   └── TriggerError            a cron expression, interval or instant that cannot be read
+    │       └── FiresExhausted      a user's own trigger, asked past the fires that are stored of it
     ├── AppLoadError                the user's application cannot be imported
     ├── NotFoundError               no such schedule, job, run, occurrence or worker
     ├── ConflictError               the thing exists but its state forbids the request
@@ -84,10 +85,23 @@ class TriggerError(MatinsError, ValueError):
     exit_code = 2
 
 
+class FiresExhausted(TriggerError):
+    """The stored fires of this trigger are used up; loading the application again computes the next ones."""
+
+    code = "fires_exhausted"
+
+
 class AppLoadError(MatinsError):
-    """The application cannot be imported."""
+    """The application cannot be imported.
+
+    `detail` is for those who ask: a short traceback, or the last lines that the loading process wrote to stderr.
+    """
 
     code = "app_not_loadable"
+
+    def __init__(self, message: str | None = None, *, remedy: str | None = None, detail: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.detail = detail
 
 
 class NotFoundError(MatinsError):

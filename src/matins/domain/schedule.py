@@ -91,6 +91,6 @@ class ScheduleDefinition:
 def definition_hash(data: dict[str, Any]) -> str:
     """A definition's hash, from its data. Stored fires of a user's own trigger do not count: they change by themselves."""
     counted = {key: value for key, value in data.items() if key not in ("defined_at", "enabled")}
-    counted["trigger"] = {key: value for key, value in data["trigger"].items() if key != "fires"}
+    counted["trigger"] = {key: value for key, value in data["trigger"].items() if key not in ("fires", "complete")}
     text = json.dumps(counted, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
