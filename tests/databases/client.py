@@ -118,7 +118,7 @@ class KeeperProcess:
     """The keeper, started by this process and ended with it."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="matins-keeper-")
+        self._folder = tempfile.TemporaryDirectory(prefix="matins-keeper-", ignore_cleanup_errors=True)
         self.path = os.path.join(self._folder.name, "socket")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.databases.keeper", self.path],

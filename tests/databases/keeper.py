@@ -110,6 +110,7 @@ def serve(path: str) -> None:
                 _converse(keeper, listener)
     finally:
         keeper.close()
+        shutil.rmtree(Path(path).parent, ignore_errors=True)
 
 
 def _converse(keeper: Keeper, listener: socket.socket) -> None:
