@@ -47,7 +47,7 @@ class Heartbeat:
     def register(self) -> None:
         """Insert this worker's row with its first lease."""
         sent = self._clock.boottime()
-        at = self._store.write(lambda tx: (workers.register(tx, self._describe(), self._state.terms), tx.now)[1])
+        at = self._store.write(lambda tx: workers.register(tx, self._describe(), self._state.terms))
         self._state.renewed(sent=sent, received=self._clock.boottime(), at=at)
         self._renew_slots(self._state.trusted_until)
 

@@ -110,10 +110,10 @@ class Loop:
             if pause > 0 and not self._stopping.is_set():
                 self._waiter.wait(pause)
 
-    def turn(self) -> float:
+    def turn(self) -> Pause:
         """One turn of the service, trouble caught; answers how long to wait before the next."""
         try:
-            pause: float = self.service.run_once()
+            pause = self.service.run_once()
         except Exception as error:  # noqa: BLE001 - the boundary at which a service's trouble becomes a pause
             return self._back_off(error)
         if self._failures:
@@ -121,9 +121,9 @@ class Loop:
             self._failures = 0
         return pause
 
-    def _back_off(self, error: Exception) -> float:
+    def _back_off(self, error: Exception) -> Pause:
         self._failures += 1
-        ceiling = min(FIRST_BACKOFF * 2 ** min(self._failures - 1, 16), self._longest_backoff)
+        ceiling: float = min(FIRST_BACKOFF * 2 ** min(self._failures - 1, 16), self._longest_backoff)
         pause = ceiling * (0.5 + self._chance() / 2)
         self._bus.emit(
             ServiceFailed(
@@ -133,4 +133,4 @@ class Loop:
                 retry_seconds=round(pause, 3),
             )
         )
-        return pause
+        return Pause(pause)

@@ -59,6 +59,20 @@ def unrunnable(tx: Tx, app: str, live: Sequence[int], limit: int = BATCH) -> lis
     return [_skip(row, Reason.NO_CAPABLE_WORKER) for row in tx.execute(locked)]
 
 
+def version_ids_of_holders(tx: Tx, finishes: Sequence[Finish]) -> list[int]:
+    """Which code the workers run that hold these runs."""
+    query = (
+        select(worker_instance.c.version_id)
+        .distinct()
+        .join_from(job_run, worker_instance, job_run.c.worker_id == worker_instance.c.id)
+        .where(
+            tx.dialect.is_one_of(job_run.c.id, [finish.run_id for finish in finishes]),
+            worker_instance.c.version_id.is_not(None),
+        )
+    )
+    return [row.version_id for row in tx.execute(query)]
+
+
 def settle_all(tx: Tx, finishes: Sequence[Finish], jobs: Jobs, *, chance: Callable[[], float]) -> Settlement:
     """Lock what these finishes concern, settle them and write everything."""
     rows = LockedRows(tx)
@@ -71,7 +85,13 @@ def settle_all(tx: Tx, finishes: Sequence[Finish], jobs: Jobs, *, chance: Callab
 
 def _columns() -> Any:
     return select(
-        job_run.c.id, job_run.c.occurrence_id, job_run.c.schedule_id, job_run.c.claim_token, job_run.c.worker_id
+        job_run.c.id,
+        job_run.c.occurrence_id,
+        job_run.c.schedule_id,
+        job_run.c.claim_token,
+        job_run.c.worker_id,
+        job_run.c.job,
+        job_run.c.attempt,
     )
 
 
@@ -85,6 +105,8 @@ def _lost(row: Any) -> Finish:
         occurrence_id=row.occurrence_id,
         schedule_id=row.schedule_id,
         claim_token=row.claim_token,
+        job=row.job,
+        attempt=row.attempt,
         status=RunStatus.LOST,
         error_type="WorkerLost",
         error_message=f"The worker {row.worker_id} died or lost its lease while it held this run.",
@@ -97,6 +119,8 @@ def _skip(row: Any, reason: Reason) -> Finish:
         occurrence_id=row.occurrence_id,
         schedule_id=row.schedule_id,
         claim_token=None,
+        job=row.job,
+        attempt=row.attempt,
         status=RunStatus.SKIPPED,
         reason=reason,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from matins.domain.lease import LeaseTerms
 from matins.domain.states import WorkerId, WorkerStatus
@@ -44,8 +44,8 @@ class OverdueWorker:
     version_id: int | None
 
 
-def register(tx: Tx, worker: NewWorker, terms: LeaseTerms) -> None:
-    """Insert the worker's row, its first lease included."""
+def register(tx: Tx, worker: NewWorker, terms: LeaseTerms) -> datetime:
+    """Insert the worker's row, its first lease included; answers the database's time."""
     tx.execute(
         insert(worker_instance).values(
             id=worker.id,
@@ -63,6 +63,7 @@ def register(tx: Tx, worker: NewWorker, terms: LeaseTerms) -> None:
             lease_for_seconds=terms.timeout_seconds,
         )
     )
+    return tx.now
 
 
 def adopt_version(tx: Tx, worker_id: WorkerId, version_id: int) -> None:
@@ -133,3 +134,12 @@ def prune(tx: Tx, older_than: timedelta) -> int:
         )
     )
     return changed.rowcount
+
+
+def earliest_lease_end(tx: Tx, but_for: WorkerId) -> datetime | None:
+    """When the first lease of another worker ends unless it is renewed."""
+    query = select(func.min(worker_instance.c.lease_until)).where(
+        worker_instance.c.status == WorkerStatus.RUNNING, worker_instance.c.id != but_for
+    )
+    found: datetime | None = tx.execute(query).scalar_one()
+    return found
