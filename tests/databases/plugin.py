@@ -52,9 +52,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One loud line for each server that tests had to do without."""
-    reports = [
-        report for kind in ("skipped", "failed", "error") for report in terminalreporter.getreports(kind)
-    ]
+    reports = [report for kind in ("skipped", "failed", "error") for report in terminalreporter.getreports(kind)]
     texts = [str(report.longrepr) for report in reports if MISSING in str(report.longrepr)]
     for kind in SERVERS:
         if count := sum(kind in text for text in texts):
@@ -68,9 +66,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def databases(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Databases]:
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """Makes databases of any kind, for fixtures of a module's or a session's length."""
     maker = Databases(
         keeper=lambda: keeper_client(request.config),

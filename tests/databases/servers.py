@@ -60,9 +60,7 @@ class ServerProcess:
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             if process.ended(self.pid, 0.02) or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"{self.kind} did not start:\n{self.log.read_text(errors='replace')[-4000:]}"
-                )
+                raise RuntimeError(f"{self.kind} did not start:\n{self.log.read_text(errors='replace')[-4000:]}")
 
     def stop(self, timeout_seconds: float = 30.0) -> None:
         """Stop in order, committed data kept, clients cut off; kill when that takes too long."""

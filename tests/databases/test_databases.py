@@ -58,9 +58,7 @@ def test_each_test_gets_an_empty_database(database_url: str, turn: int) -> None:
     execute(database_url, "CREATE TABLE only_once (id INTEGER)")
 
 
-def test_a_prepared_database_has_tables_and_rows_and_is_ones_own(
-    databases: Databases, database_url: str
-) -> None:
+def test_a_prepared_database_has_tables_and_rows_and_is_ones_own(databases: Databases, database_url: str) -> None:
     kind = urlsplit(database_url).scheme
     first, second = databases.create(kind, fill), databases.create(kind, fill)
 
@@ -71,9 +69,7 @@ def test_a_prepared_database_has_tables_and_rows_and_is_ones_own(
     databases.drop(second)
 
 
-def test_a_database_can_be_dropped_while_somebody_is_connected(
-    databases: Databases, postgresql_url: str
-) -> None:
+def test_a_database_can_be_dropped_while_somebody_is_connected(databases: Databases, postgresql_url: str) -> None:
     url = databases.create("postgresql")
     with closing(psycopg.connect(url)) as connection:
         databases.drop(url)

@@ -137,7 +137,8 @@ class DefinitionKeeper:
             return Pause(1.0)
         self._set_aside()
         self._reassert()
-        repaired = self._store.write(self._repair)
+        version_id = self._state.version_id
+        repaired = self._store.write(lambda tx: self._repair(tx, version_id))
         for mark in repaired:
             self._bus.emit(ScheduleRepaired(schedule=mark.id, next_run_at=mark.next_run_at))
         if repaired:
@@ -229,9 +230,8 @@ class DefinitionKeeper:
         mine = self._state.version_id
         return versions.live_version_ids(tx, self._state.app) | ({mine} if mine is not None else set())
 
-    def _repair(self, tx: Tx) -> list[Watermark]:
-        version_id = self._state.version_id
-        assert version_id is not None
+    def _repair(self, tx: Tx, version_id: int) -> list[Watermark]:
+        """Compute anew every next run that is missing or cannot be right."""
         suspects = schedules.absurd(tx, version_id, BATCH)
         held = schedules.lock_for_planning(tx, [one.id for one in suspects])
         parsed = self._catalogue.parse(tx, list(held.values()))

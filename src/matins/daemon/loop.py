@@ -68,12 +68,14 @@ class Loop:
         *,
         waiter: Waiter | None = None,
         longest_backoff: float = LONGEST_BACKOFF,
+        fatal: tuple[type[Exception], ...] = (),
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.service = service
         self._bus = bus
         self._waiter = waiter or EventWaiter()
         self._longest_backoff = longest_backoff
+        self._fatal = fatal
         self._chance = chance
         self._stopping = threading.Event()
         self._failures = 0
@@ -111,9 +113,11 @@ class Loop:
                 self._waiter.wait(pause)
 
     def turn(self) -> Pause:
-        """One turn of the service, trouble caught; answers how long to wait before the next."""
+        """One turn of the service, trouble caught unless it is fatal; answers how long to wait before the next."""
         try:
             pause = self.service.run_once()
+        except self._fatal:
+            raise
         except Exception as error:  # noqa: BLE001 - the boundary at which a service's trouble becomes a pause
             return self._back_off(error)
         if self._failures:

@@ -9,14 +9,15 @@ conditional on what it found.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, CursorResult, Engine, func, make_url, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Connection, CursorResult, Engine, func, make_url, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from matins.errors import DatabaseUnavailable, StoreError
@@ -66,8 +67,8 @@ class Store:
         statement_timeout: float = 10.0,
         now: Now | None = None,
     ) -> None:
-        self.url: URL = make_url(url)
-        self.dialect = dialect_for(self.url)
+        self.dialect = dialect_for(make_url(url))
+        self.url: URL = self.dialect.with_driver(make_url(url))
         self._now = now
         self._options = {"pool_size": pool_size, "statement_timeout": statement_timeout}
 
@@ -85,6 +86,28 @@ class Store:
     def write(self, work: Callable[[Tx], T]) -> T:
         """Run a transaction; the whole of it is run again when nothing of it was written."""
         return self._transact(work, writing=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A bare connection in a writing transaction, for migrations alone: it is not repeated."""
+        try:
+            with self.engine.connect() as connection:
+                self.dialect.begin(connection, writing=True)
+                yield connection
+                connection.commit()
+        except SQLAlchemyError as error:
+            raise self._translated(error) from error
+
+    def tolerate_duplicates(self, statement: str) -> None:
+        """Run a statement that makes something unless it is there, also when another process makes it first."""
+        with self.engine.connect() as connection:
+            try:
+                connection.execute(text(statement))
+                connection.commit()
+            except (IntegrityError, ProgrammingError):
+                connection.rollback()
+            except SQLAlchemyError as error:
+                raise self._translated(error) from error
 
     def close(self) -> None:
         """Close every connection."""

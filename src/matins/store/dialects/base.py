@@ -35,6 +35,10 @@ class Dialect(Protocol):
     skips_locked: bool
     """Whether two claimers can pass each other's locked rows; without it the write lock keeps them apart."""
 
+    def with_driver(self, url: URL) -> URL:
+        """The URL with the driver that Matins uses."""
+        ...
+
     def engine(self, url: URL, *, pool_size: int, statement_timeout: float) -> Engine:
         """An engine whose every call has a time limit and whose sessions speak UTC."""
         ...

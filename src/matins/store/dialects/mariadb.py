@@ -61,10 +61,13 @@ class MariaDB:
     name = "mariadb"
     skips_locked = True
 
+    def with_driver(self, url: URL) -> URL:
+        return url.set(drivername=f"{url.get_backend_name()}+pymysql")
+
     def engine(self, url: URL, *, pool_size: int, statement_timeout: float) -> Engine:
         from pymysql.constants import CLIENT
 
-        engine = create_engine(
+        return create_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
@@ -81,7 +84,6 @@ class MariaDB:
                 ),
             },
         )
-        return engine
 
     def begin(self, connection: Connection, *, writing: bool) -> None:
         return
@@ -134,8 +136,9 @@ def _joined_update(table: Table, keys: Sequence[str], names: Sequence[str]) -> s
     )
     on = " AND ".join(f"t.`{key}` = given.`{key}`" for key in keys)
     values = ", ".join(f"t.`{name}` = given.`{name}`" for name in names if name not in keys)
+    # Only names from the schema enter the text; every value is in the one parameter.
     return (
-        f"UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given"
+        f"UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given"  # noqa: S608
         f" STRAIGHT_JOIN `{table.name}` AS t ON {on} SET {values}"
     )
 

@@ -47,6 +47,9 @@ class PostgreSQL:
     name = "postgresql"
     skips_locked = True
 
+    def with_driver(self, url: URL) -> URL:
+        return url.set(drivername="postgresql+psycopg")
+
     def engine(self, url: URL, *, pool_size: int, statement_timeout: float) -> Engine:
         milliseconds = int(statement_timeout * 1000)
         options = {
@@ -81,7 +84,7 @@ class PostgreSQL:
         return query.with_for_update(skip_locked=skip)
 
     def is_one_of(self, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
-        return column == any_(literal(list(values), ARRAY(column.type)))
+        return column == any_(literal(list(values), ARRAY(column.type, dimensions=1)))
 
     def insert_many(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
@@ -120,8 +123,12 @@ class PostgreSQL:
 
 
 def _unnest_all(table: Table, names: Sequence[str]) -> Select[Any]:
-    arrays = [bindparam(f"all_{name}", type_=ARRAY(table.c[name].type)) for name in names]
-    given = func.unnest(*arrays).table_valued(*(column(name, table.c[name].type) for name in names), name="given")
+    arrays = [bindparam(f"all_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
+    given = (
+        func.unnest(*arrays)
+        .table_valued(*(column(name, table.c[name].type) for name in names), name="given")
+        .render_derived()
+    )
     return select(*(given.c[name] for name in names))
 
 

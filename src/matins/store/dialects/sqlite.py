@@ -47,6 +47,9 @@ class SQLite:
     name = "sqlite"
     skips_locked = False
 
+    def with_driver(self, url: URL) -> URL:
+        return url
+
     def engine(self, url: URL, *, pool_size: int, statement_timeout: float) -> Engine:
         engine = create_engine(
             url,

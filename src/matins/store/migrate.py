@@ -1,0 +1,141 @@
+"""Bringing the schema up to date, safely when several processes try at once.
+
+They take turns on a lock row, held by a connection of its own: MariaDB and MySQL commit every DDL statement by
+themselves, which would give up a lock held by the connection that migrates. For the same reason every step can be
+repeated. SQLite and PostgreSQL migrate in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from matins.errors import SchemaError
+from matins.store.engine import Store
+
+VERSION_TABLE = "matins_schema"
+_LOCK_TABLE = "matins_schema_lock"
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState:
+    """Which revision the database is at, and which this version of Matins needs."""
+
+    present: str | None
+    needed: str
+    known: bool
+    """Whether this version knows the database's revision at all; False for one from the future."""
+
+    @property
+    def current(self) -> bool:
+        """Whether they are the same."""
+        return self.present == self.needed
+
+
+def schema_state(store: Store) -> SchemaState:
+    """Read the database's revision.
+
+    Raises:
+        DatabaseUnavailable: it cannot be reached.
+    """
+    scripts = _scripts()
+    present = store.read(lambda tx: _revision(tx.connection))
+    known = present is None or present in {script.revision for script in scripts.walk_revisions()}
+    return SchemaState(present=present, needed=scripts.get_current_head() or "", known=known)
+
+
+def require_schema(store: Store) -> None:
+    """Make sure that the schema is the one this version needs.
+
+    Raises:
+        SchemaError: it is missing, older or newer.
+    """
+    state = schema_state(store)
+    if state.current:
+        return
+    shown = store.url.render_as_string(hide_password=True)
+    if not state.known:
+        raise SchemaError(
+            f"The database {shown} has schema {state.present}, which is newer than this version of Matins"
+            f" (schema {state.needed}).",
+            remedy="Run the newer version.",
+        )
+    what = "no Matins schema" if state.present is None else f"schema {state.present}, older than {state.needed}"
+    raise SchemaError(f"The database {shown} has {what}.", remedy="Run `matins migrate`.")
+
+
+def migrate(store: Store) -> bool:
+    """Bring the schema up to date; False if it was already.
+
+    Raises:
+        SchemaError: the database's schema is newer than this version.
+    """
+    state = schema_state(store)
+    if not state.known:
+        require_schema(store)
+    if state.current:
+        return False
+    with _turn(store) as connection:
+        _upgrade(connection)
+    return True
+
+
+@contextmanager
+def _turn(store: Store) -> Iterator[Connection]:
+    """A connection in a transaction, while nobody else migrates."""
+    if store.dialect.name == "sqlite":
+        with store.transaction() as connection:
+            yield connection
+        return
+    _ensure_lock_row(store)
+    with store.transaction() as lock:
+        _lift_time_limits(store, lock)
+        lock.execute(text(f"SELECT id FROM {_LOCK_TABLE} WHERE id = 1 FOR UPDATE"))  # noqa: S608
+        with store.transaction() as connection:
+            _lift_time_limits(store, connection)
+            yield connection
+
+
+def _ensure_lock_row(store: Store) -> None:
+    insert = f"INSERT INTO {_LOCK_TABLE} (id) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {_LOCK_TABLE})"
+    for statement in (f"CREATE TABLE IF NOT EXISTS {_LOCK_TABLE} (id INTEGER PRIMARY KEY)", insert):
+        store.tolerate_duplicates(statement)
+
+
+def _lift_time_limits(store: Store, connection: Connection) -> None:
+    if store.dialect.name == "postgresql":
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET LOCAL {name} = 0"))
+    else:
+        connection.execute(text("SET SESSION innodb_lock_wait_timeout = 600"))
+
+
+def _upgrade(connection: Connection) -> None:
+    scripts = _scripts()
+
+    def steps(revision: Any, _context: MigrationContext) -> Any:
+        return scripts._upgrade_revs("head", revision)
+
+    environment = EnvironmentContext(Config(), scripts, fn=steps)
+    environment.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=True)
+    with environment.begin_transaction():
+        environment.run_migrations()
+
+
+def _revision(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_SCRIPTS))
