@@ -1,8 +1,8 @@
-"""What a run prints and logs, bounded: the head as it comes, the tail at the end, and a mark for what was cut.
+"""What a run prints and logs, bounded: the head as it comes, the tail at the end, a mark for what was cut.
 
-The first half of the allowance is kept line by line and may be streamed. What comes after goes round in a ring of raw
-pieces that is cut into lines only when the run has ended, so a gigabyte printed costs copying, not parsing, and no
-memory beyond the allowance. Reading the pipes is the supervisor's business.
+The first half of the allowance is kept line by line and may be streamed. What comes after goes round in a
+ring of raw pieces that is cut into lines only when the run has ended, so a gigabyte printed costs copying,
+not parsing, and no memory beyond the allowance. Reading the pipes is the supervisor's business.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _MERGE_BELOW = 4096
 class Source:
     """Where a piece of output came from: the stream it belongs to, and the level of a log record.
 
-    The interpreter's own writes and what arrives through the pipe are separate sources of one stream: a line begun in
-    one must not be finished by the other.
+    The interpreter's own writes and what arrives through the pipe are separate sources of one stream: a line
+    begun in one must not be finished by the other.
     """
 
     __slots__ = ("level", "stream")

@@ -2,8 +2,8 @@
 
 A run that is to stop gets SIGTERM. What the job sees of that depends on the job:
 
-- it never looked at `ctx.cancelled`: `Cancelled` is raised in its main thread, so that ordinary code ends promptly and
-  its `finally` blocks run (in an async job the main task is cancelled instead);
+- it never looked at `ctx.cancelled`: `Cancelled` is raised in its main thread, so that ordinary code ends
+  promptly and its `finally` blocks run (in an async job the main task is cancelled instead);
 - it has looked at `ctx.cancelled`: it is taken to stop by itself, nothing is raised, and the flag turns true.
 
 Either way it is killed when it has not ended after its job's `kill_after`.
@@ -19,7 +19,7 @@ from matins.clock import Clock
 
 
 class Cancelled(BaseException):
-    """Raised in a job that is to stop. Not an `Exception`, so that a job's own error handling does not swallow it."""
+    """Raised in a job that is to stop; no `Exception`, so that its own error handling does not swallow it."""
 
 
 class RunLine(Protocol):
@@ -99,7 +99,7 @@ class JobContext:
 
     @property
     def fence(self) -> int:
-        """A number that rises with every attempt anywhere: hand it to what you write to, and let it refuse lower ones."""
+        """A number that rises with every attempt: hand it to what you write to, to refuse lower ones."""
         return int(self._data["fence"])
 
     @property
@@ -133,7 +133,7 @@ class JobContext:
 
     @property
     def cancelled(self) -> bool:
-        """Whether this run was asked to stop. A job that looks here is not interrupted: it must look often."""
+        """Whether this run was asked to stop. A job that looks here is not interrupted: look often."""
         self._line.promise_to_look()
         return self._line.stop_asked
 

@@ -26,7 +26,7 @@ class Durations:
         return self._expected.get(job, float("inf"))
 
     def room(self, job: str, *, held: int, work: float) -> int:
-        """How many more runs of a job a slot may be handed that holds so many orders, worth so many seconds of work.
+        """How many more runs of a job a slot may be handed that holds so many orders, worth so much work.
 
         An idle slot has room for one of any job.
         """

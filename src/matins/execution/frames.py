@@ -1,8 +1,8 @@
 """Frames: how the daemon, a slot's supervisor and its interpreter talk over their sockets.
 
-A frame is four bytes of length, one byte of kind and a payload. This module knows the kinds and where one frame ends;
-what a payload means is the business of whoever sends and reads it. It is imported by the supervisor, so it imports
-next to nothing.
+A frame is four bytes of length, one byte of kind and a payload. This module knows the kinds and where one
+frame ends; what a payload means is the business of whoever sends and reads it. It is imported by the
+supervisor, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class FrameReader:
             return False
         length, _ = _HEAD.unpack_from(self._pending)
         self._check(length)
-        return len(self._pending) >= HEAD_BYTES + length
+        return bool(len(self._pending) >= HEAD_BYTES + length)
 
     def _cut(self, data: bytes) -> tuple[list[tuple[int, bytes]], int]:
         frames: list[tuple[int, bytes]] = []

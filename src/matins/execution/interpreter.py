@@ -1,7 +1,7 @@
 """The warm interpreter of a slot: it imports the application once and takes one run at a time.
 
-This is the one process that runs the user's code, and the boundary at which everything that code may raise becomes an
-outcome. It is trusted with nothing: who believes it, and for how long, is the supervisor's affair.
+This is the one process that runs the user's code, and the boundary at which everything that code may raise
+becomes an outcome. It is trusted with nothing: who believes it, and for how long, is the supervisor's affair.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _limit_memory(size: int | None) -> tuple[int, int] | None:
 
 
 def main() -> None:
-    """Import the application and serve its runs; the arguments are its reference and the supervisor's process id."""
+    """Import the application and serve its runs; the arguments: its reference, the supervisor's pid."""
     reference, parent = sys.argv[1], int(sys.argv[2])
     sys.argv[:] = ["matins"]
     system.die_with_parent(parent)

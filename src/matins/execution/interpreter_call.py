@@ -1,4 +1,4 @@
-"""Calls a job's function: finds it in the application, gives it its context and arguments, runs a coroutine to its end."""
+"""Calls a job's function: finds it in the application, and gives it its context and arguments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def import_application(reference: str) -> Application:
     """Import ``package.module:attribute``.
 
     Raises:
-        AppLoadError: it is no such reference, or the module has no such attribute. What the module itself raises
+        AppLoadError: it is no such reference, or the module has no such attribute. What the module itself
+        raises
             is not caught.
     """
     module_name, _, path = reference.partition(":")

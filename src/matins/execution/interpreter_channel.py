@@ -1,8 +1,8 @@
 """An interpreter's end of its private channel, and of the signal that stops a run.
 
-Frames must not be torn: a stop that arrives while one is being sent takes effect when it is sent. And they must be
-the interpreter's own: a process forked by a job has the same objects in its memory, and nothing it does may be taken
-for the run's.
+Frames must not be torn: a stop that arrives while one is being sent takes effect when it is sent. And they
+must be the interpreter's own: a process forked by a job has the same objects in its memory, and nothing it
+does may be taken for the run's.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Channel:
     # Progress.
 
     def progress(self, fraction: float | None, message: str) -> None:
-        """Send what the job says of itself, at most a few times a second; the last word is sent with the result."""
+        """Send what the job says of itself, not too often; the last word goes with the result."""
         self._held_progress = _progress_payload(fraction, message)
         now = self.clock.monotonic()
         if now >= self._progress_at:
@@ -133,8 +133,8 @@ class Channel:
     def on_sigterm(self, _number: int, _frame: object) -> None:
         """The signal's handler. A SIGTERM the supervisor did not announce is somebody else's, and ignored.
 
-        A service manager that signals every process of a service at once must not cut short what the daemon still
-        gives time to.
+        A service manager that signals every process of a service at once must not cut short what the daemon
+        still gives time to.
         """
         if not self.ours:
             os._exit(143)

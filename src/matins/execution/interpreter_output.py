@@ -1,7 +1,7 @@
-"""Standard output, standard error and logging of an interpreter, sent over its channel so that their order is kept.
+"""An interpreter's standard output, standard error and logging, sent over its channel to keep their order.
 
-What is written past Python, to the descriptors themselves, goes through the pipes the supervisor holds, and so does
-everything a forked process writes.
+What is written past Python, to the descriptors themselves, goes through the pipes the supervisor holds, and
+so does everything a forked process writes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from matins.execution.frames import FromInterpreter
 from matins.execution.interpreter_channel import Channel
@@ -88,10 +89,8 @@ class Output:
     def flush(self) -> None:
         """Send what was written; a stream the job broke keeps its secret."""
         for stream in {sys.stdout, sys.stderr, *self._streams.values()}:
-            try:
+            with suppress(Exception):  # The stream may be any object of the job's.
                 stream.flush()
-            except Exception:  # noqa: BLE001 - the stream may be any object of the job's
-                continue
 
     def capture_logging(self) -> None:
         """Send what reaches the root logger over the channel, instead of as text to standard error.

@@ -8,8 +8,8 @@ import sys
 import threading
 
 _HANDLED = (
-    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGUSR1,
-    signal.SIGUSR2,
+    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE,
+    signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ class ProcessState:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def leaked_threads(self) -> list[str]:
-        """The names of threads that would keep a process from ending; daemon threads are taken to be a library's."""
+        """The threads that would keep a process from ending; daemon threads are taken to be a library's."""
         if threading.active_count() <= len(self._threads):
             return []
         return [t.name for t in threading.enumerate() if not t.daemon and t not in self._threads]

@@ -1,7 +1,8 @@
-"""How a supervisor is started: a Python without site packages that imports this package and nothing around it.
+"""How a supervisor is started: a Python without site packages that imports this package, nothing around it.
 
-`import matins.execution.supervisor` would run `matins/__init__.py` and with it everything users import, which costs
-memory and time in each slot and is not to be had without site packages. So the packages above are stood in for.
+`import matins.execution.supervisor` would run `matins/__init__.py` and with it everything users import, which
+costs memory and time in each slot and is not to be had without site packages. So the packages above are stood
+in for.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def start_supervisor(
 
 
 def child_environment(passed: tuple[str, ...], mark: dict[str, str]) -> dict[str, str]:
-    """The daemon's environment without its secrets, but for those the application asks for, and with a mark."""
+    """The daemon's environment with a mark, and without the secrets the application does not ask for."""
     kept = {name: value for name, value in os.environ.items() if name not in SECRETS or name in passed}
     return {**kept, **mark}
 

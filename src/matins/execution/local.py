@@ -1,8 +1,8 @@
 """The local executor: slots of child processes on this machine.
 
-It decides which slot takes an order, waits on all of them at once, and turns what they report into events. It has no
-thread of its own; the promises about a run's processes are kept by the slots' supervisors (`supervisor.py`), which
-hold even when this process is stopped or dead.
+It decides which slot takes an order, waits on all of them at once, and turns what they report into events. It
+has no thread of its own; the promises about a run's processes are kept by the slots' supervisors
+(`supervisor.py`), which hold even when this process is stopped or dead.
 """
 
 from __future__ import annotations
@@ -36,14 +36,12 @@ class LocalExecutor:
 
     Args:
         app_ref: the application as ``package.module:attribute``; None when there are only shell jobs.
-        concurrency: how many runs may go on at once.
-        clock: this machine's clocks.
-        working_directory: where jobs start, and where the application is imported from; this process's own by default.
-        pass_env: which of the variables that are withheld from jobs (`DATABASE_URL`, `JWT_SECRET`) they get all the same.
-        start_timeout_seconds: how long importing the application may take.
-        idle_seconds: how long an idle slot keeps its processes.
-        recycle_after: after how many runs an interpreter is replaced.
-        limits: bounds on output and growth.
+        concurrency: how many runs may go on at once. clock: this machine's clocks. working_directory: where
+        jobs start, and where the application is imported from; this process's own by default. pass_env: which
+        of the variables that are withheld from jobs (`DATABASE_URL`, `JWT_SECRET`) they get all the same.
+        start_timeout_seconds: how long importing the application may take. idle_seconds: how long an idle
+        slot keeps its processes. recycle_after: after how many runs an interpreter is replaced. limits:
+        bounds on output and growth.
     """
 
     def __init__(
@@ -100,7 +98,7 @@ class LocalExecutor:
     # Handing out.
 
     def capacity(self, job: Job | None = None) -> int:
-        """How many more orders may be submitted now: idle slots, and for a repeatable job also places ahead on busy ones."""
+        """How many more orders may be submitted: idle slots, also busy ones for a repeatable job."""
         usable = self._usable()
         if job is None or not job.repeatable:
             return sum(not slot.held for slot in usable)
@@ -179,7 +177,7 @@ class LocalExecutor:
     # Listening.
 
     def poll(self, timeout_seconds: float | None) -> list[Event]:
-        """What happened since the last call, waiting at most so long for something to happen (or for `wake`)."""
+        """What happened since the last call, waiting at most so long for something, or for `wake`."""
         for slot in self._slots:
             if slot.unsent:
                 self._push(slot)
@@ -254,7 +252,10 @@ class LocalExecutor:
     # Ending.
 
     def close(self, grace_seconds: float) -> list[Event]:
-        """Stop everything within the grace and end all processes; what was begun ends as interrupted, the rest is returned."""
+        """Stop everything within the grace and end all processes.
+
+        What was begun ends as interrupted unless it ends by itself; the rest is returned.
+        """
         if self._ended:
             return []
         self._closed = True

@@ -1,6 +1,7 @@
 """What a run answers, as bounded and storable JSON: a result, or an error made of text alone.
 
-Whatever a job returns or raises must end as something a database takes: nothing here may fail on account of it.
+Whatever a job returns or raises must end as something a database takes: nothing here may fail on account of
+it.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _past_our_own(error: BaseException) -> Any:
 
 
 def cut(text: str, size: int) -> str:
-    """Head and tail of a text, of at most so many characters, with a mark between; NUL and lone surrogates replaced."""
+    """Head and tail of a text, with a mark between where it was cut; cleaned."""
     if len(text) > size:
         half = size // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters cut …\n{text[-half:]}"

@@ -1,8 +1,8 @@
-"""The page of memory a daemon shares with its supervisors: the lease's deadline, and how far each slot has begun.
+"""The memory a daemon shares with its supervisors: the lease's deadline, and how far each slot has begun.
 
-Writing a number to memory is what makes both cheap and safe: the heartbeat's thread renews the lease of all slots
-without a system call or a lock, and what a slot has begun is known even when its supervisor is killed before it could
-say so. Each number has one writer. No user code ever sees the page.
+Writing a number to memory is what makes both cheap and safe: the heartbeat's thread renews the lease of all
+slots without a system call or a lock, and what a slot has begun is known even when its supervisor is killed
+before it could say so. Each number has one writer. No user code ever sees the page.
 """
 
 from __future__ import annotations

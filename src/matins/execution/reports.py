@@ -1,4 +1,4 @@
-"""Turns a supervisor's frames into the executor's events, cleaned so that storing one can never be what fails."""
+"""Turns a supervisor's frames into events, cleaned so that storing one can never be what fails."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _ended(payload: bytes) -> Ended:
 
 
 def _answer(body: bytes) -> tuple[Any, list[str]]:
-    """What the interpreter answered, and its notes. The user's code shared a process with whoever wrote this."""
+    """What the interpreter answered, and its notes. It shared a process with the user's code: be wary."""
     try:
         value, notes = json.loads(body)
         if b"\\u0000" in body or b"\\ud" in body:

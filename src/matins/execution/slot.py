@@ -1,7 +1,7 @@
 """A slot as the daemon sees it: its supervisor's process and socket, and the orders handed to it.
 
-A slot is opened by its first order and can be closed and opened again. Every order it was handed is answered once,
-also when its supervisor dies: the shared page tells which had begun.
+A slot is opened by its first order and can be closed and opened again. Every order it was handed is answered
+once, also when its supervisor dies: the shared page tells which had begun.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Finding and killing processes a run left behind, through /proc.
 
-A process group is no fence: whoever calls `setsid` leaves it, and whoever forks twice is nobody's child. The supervisor
-adopts the orphans of all its descendants, so whatever a run started is found below it. What this does not answer for
-is deciding when: the supervisor does.
+A process group is no fence: whoever calls `setsid` leaves it, and whoever forks twice is nobody's child. The
+supervisor adopts the orphans of all its descendants, so whatever a run started is found below it. What this
+does not answer for is deciding when: the supervisor does.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def kill_all(find: Callable[[], list[int]], reap: Callable[[], object]) -> list[
 
 
 def kill_marked(variable: str, value: str) -> list[int]:
-    """Kill every process whose environment carries this mark; for the offspring of a supervisor that was killed."""
+    """Kill every process whose environment carries this mark: the offspring of a killed supervisor."""
     mark = f"{variable}={value}".encode()
     killed: list[int] = []
     for name in os.listdir("/proc"):

@@ -1,8 +1,9 @@
 """The supervisor of one slot: a small process between the daemon and the process that runs the user's code.
 
-It holds no user code and no database connection. It answers for the promises about processes: one run at a time, real
-kills at every deadline, nothing left behind by a run, and everything dead the moment its line to the daemon ends.
-This module holds the queue and the loop; `supervisor_runner` runs what is taken from the queue.
+It holds no user code and no database connection. It answers for the promises about processes: one run at a
+time, real kills at every deadline, nothing left behind by a run, and everything dead the moment its line to
+the daemon ends. This module holds the queue and the loop; `supervisor_runner` runs what is taken from the
+queue.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from matins.execution.supervisor_watch import Watcher
 from matins.execution.system import boottime
 
 _LOOK_EVERY = 1.0
-"""While a run is on: how late a deadline may be noticed after the machine was suspended, since waits stand still then."""
+"""While a run is on: how late a deadline may be noticed after a suspension, when waits stand still."""
 _RETURN_AFTER = 0.5
 """How long an order may wait behind a run that was expected to be short."""
 
@@ -141,7 +142,7 @@ class Supervisor:
 
 
 def main() -> None:
-    """Supervise one slot; the arguments are the socket's and the page's descriptors, the slot and the settings in JSON."""
+    """Supervise one slot; the arguments: descriptors of socket and page, the slot, the settings in JSON."""
     link_fd, page_fd, slot, settings = (
         int(sys.argv[1]),
         int(sys.argv[2]),
@@ -149,7 +150,8 @@ def main() -> None:
         json.loads(sys.argv[4]),
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # The daemon alone decides, by its line. A handler, since an ignored signal would stay ignored in the children.
+        # The daemon alone decides, by its line. A handler, since an ignored signal would stay ignored in the
+        # children.
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for fd in (link_fd, page_fd):

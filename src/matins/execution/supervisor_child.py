@@ -1,7 +1,7 @@
 """The process under a supervisor: an interpreter, or a shell job's command.
 
-Starting it, its pipes and its private channel, how it ended. It is spawned, never forked: the new process has only the
-descriptors it is given, a session of its own and the signals' default actions.
+Starting it, its pipes and its private channel, how it ended. It is spawned, never forked: the new process has
+only the descriptors it is given, a session of its own and the signals' default actions.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ class Child:
         self.memory_at_start = self.memory()
 
     def may_have_kin(self) -> bool:
-        """Whether the interpreter may have other children than after the import; cheap, and False only when sure.
+        """Whether the interpreter may have other children than after the import; cheap, False only when sure.
 
-        The kernel lists children by thread, and the open file is the main thread's: with more threads it proves nothing.
+        The kernel lists children by thread, and the open file is the main thread's: with more threads it
+        proves nothing.
         """
         if self._kin is None or _content(self._kin) != self._kin_at_start:
             return True

@@ -1,7 +1,8 @@
-"""Keeps a slot's interpreter: starts it, gives up on an application that cannot be imported, and decides when a used one goes.
+"""Keeps a slot's interpreter: starts it, gives up on a broken application, says when a used one should go.
 
-An application gets two attempts in a row; after that every order is answered with what was wrong, and the next attempt
-waits for an order and for a pause that doubles. So a broken deploy costs two imports a pause, and no order waits on it.
+An application gets two attempts in a row; after that every order is answered with what was wrong, and the
+next attempt waits for an order and for a pause that doubles. So a broken deploy costs two imports a pause,
+and no order waits on it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A supervisor's side of the line to its daemon: orders in, reports out, many of either in one call.
 
-Reports wait a moment (`_HOLD` seconds) for company while more work is queued; a beginning that its end overtakes is
-never sent, since the end says when it began. The daemon knows of beginnings by the shared page all the same.
+Reports wait a moment (`_HOLD` seconds) for company while more work is queued; a beginning that its end
+overtakes is never sent, since the end says when it began. The daemon knows of beginnings by the shared page
+all the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The processes below a supervisor: which of them a run left behind, and killing and reaping them.
 
-The interpreter and the helpers its application started while it was imported belong there; everything else below the
-supervisor is the present run's.
+The interpreter and the helpers its application started while it was imported belong there; everything else
+below the supervisor is the present run's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Processes:
         return below + strays.descendants_of(self._pid, spare=helpers | {interpreter.pid})
 
     def kill_left(self, child: Child, interpreter: Child | None) -> list[int]:
-        """Kill what a run left, with the run's own process unless it is the interpreter; returns what would not die."""
+        """Kill what a run left beside the interpreter and its helpers; returns what would not die."""
         return strays.kill_all(lambda: self._foreign(interpreter), lambda: self.reap(child))
 
     def kill(self, child: Child, *, sparing: Child | None = None) -> list[int]:

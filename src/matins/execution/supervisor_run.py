@@ -1,7 +1,7 @@
 """One run under a supervisor: its order, its deadlines, and in what words it ends.
 
-A run is stopped in two steps: asked (SIGTERM), then killed. The reason it was first stopped for decides its status,
-unless its result had arrived before. Nothing here touches a process.
+A run is stopped in two steps: asked (SIGTERM), then killed. The reason it was first stopped for decides its
+status, unless its result had arrived before. Nothing here touches a process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Order:
     """One order, as far as a supervisor must understand it."""
 
     __slots__ = (
-        "body", "command", "exempt", "fresh", "kill_after", "memory", "name", "queued_at", "run_id", "sequence",
-        "soft", "timeout",
+        "body", "command", "exempt", "fresh", "kill_after", "memory", "name", "queued_at", "run_id",
+        "sequence", "soft", "timeout",
     )  # fmt: skip
 
     def __init__(self, payload: bytes, now: float) -> None:
@@ -48,7 +48,7 @@ class Order:
 
 
 def margin(allowance: float) -> float:
-    """How many seconds before the lease's deadline a run is killed, so that it is dead when the deadline comes."""
+    """How many seconds before the lease's deadline a run is killed, to be dead when the deadline comes."""
     return min(0.5, allowance / 4)
 
 
@@ -106,7 +106,7 @@ class Run:
         return "succeeded" if succeeded else "failed"
 
     def fault(self, exit_text: str | None) -> list[str] | None:
-        """What is said of its end when the interpreter itself did not say it: a type, a message and no traceback."""
+        """What is said of its end where the interpreter cannot: a type, a message and no traceback."""
         if self.reason == TIMEOUT:
             return ["TimedOut", f"still running after {self.order.timeout:g} s", ""]
         if self.reason == "lease":

@@ -1,7 +1,8 @@
 """Runs one order at a time: begins it, takes what it prints, stops it, and reports how it ended.
 
-An end has one of three causes: the interpreter's result, the end of the process, or a kill. Whatever the cause, the
-order of things is the same: what the run left is dead, its pipes are drained, and only then is the end reported.
+An end has one of three causes: the interpreter's result, the end of the process, or a kill. Whatever the
+cause, the order of things is the same: what the run left is dead, its pipes are drained, and only then is the
+end reported.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from matins.execution.system import boottime
 
 _DRAIN_AT_MOST = 4 * 1024 * 1024
 _EXIT_WITHIN = 0.25
-"""How long a process whose channel has ended may take to be seen dead, before it counts as having closed the channel."""
+"""How long a process whose channel has ended may take to die, before it counts as having closed it."""
 _LEAVE_WITHIN = 1.0
 _WRITTEN = {FromInterpreter.STDOUT: Source("stdout"), FromInterpreter.STDERR: Source("stderr")}
 _PIPED_OUT, _PIPED_ERR = Source("stdout"), Source("stderr")
@@ -260,7 +261,7 @@ class Runner:
             self._end(None)
 
     def lease_over_at(self, order: Order) -> float:
-        """From when on this order may not run for want of a lease: early enough to ask it to stop, and to kill it."""
+        """From when on this order may not run for want of a lease: early enough to ask and to kill."""
         if order.exempt:
             return NEVER
         allowance = self._page.allowance
@@ -320,7 +321,7 @@ class Runner:
         return notes
 
     def _drain(self, child: Child, capture: Capture) -> None:
-        """Take what is left in the pipes. Nobody of the run can still write, but a helper might, without end."""
+        """Take what is left in the pipes. Nobody of the run still writes, but a helper might, endlessly."""
         for fd, source in ((child.out, _PIPED_OUT), (child.err, _PIPED_ERR)):
             taken = 0
             while taken < _DRAIN_AT_MOST and (data := read_now(fd)):

@@ -31,7 +31,7 @@ class Watcher:
             self._epoll.unregister(fd)
 
     def wait(self, seconds: float) -> None:
-        """Call the handlers of whatever is ready, waiting at most so long for something to be; endlessly below zero."""
+        """Call the handlers of whatever is ready, waiting at most so long for it; endlessly when negative."""
         for fd, _ in self._epoll.poll(seconds):
             handler = self._handlers.get(fd)
             if handler is not None:

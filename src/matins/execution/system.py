@@ -1,7 +1,7 @@
 """What Linux offers to whoever supervises processes and the standard library does not.
 
-The supervisor's only reading of a clock is here: it must stay small, and importing `matins.clock` would cost it the
-standard library's dataclasses and datetime. Both read the same clock.
+The supervisor's only reading of a clock is here: it must stay small, and importing `matins.clock` would cost
+it the standard library's dataclasses and datetime. Both read the same clock.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """An application whose jobs do what jobs do, and worse."""
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 from dataclasses import dataclass
