@@ -1,8 +1,8 @@
 """The executor port: what a dispatcher hands out and what comes back.
 
-An executor never touches the database. It is given orders whose claims are already committed, begins each at most
-once, and answers every order with exactly one `Ended` or one `Returned` (never begun; safe to give back), whatever
-the job does and whatever dies, except its own process.
+An executor never touches the database. It is given orders whose claims are already committed, begins each at
+most once, and answers every order with exactly one `Ended` or one `Returned` (never begun; safe to give
+back), whatever the job does and whatever dies, except its own process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class RunOrder:
     job: Job
     context: dict[str, Any]
     """What the job sees as `ctx`: schedule_id, occurrence_id, run_id, job, fire_at, kind, is_catch_up, attempt, fence,
-    args, last_success_at."""
+    args, last_success_at. Instants are aware datetimes or their ISO text."""
     timeout_seconds: float
 
 
@@ -49,7 +49,10 @@ class RunError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """The job's code is about to be called."""
+    """The job's code is about to be called.
+
+    Left out when the end is known as soon: `Ended` says when the run began.
+    """
 
     run_id: int
     at: float
@@ -86,7 +89,7 @@ class Ended:
     result: Any = None
     lines: tuple[LogLine, ...] = field(default=())
     notes: tuple[str, ...] = ()
-    """What else is worth telling: strays that were killed, output that was cut, a result that was not storable."""
+    """What else is worth telling: strays that were killed, a result that was not storable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +120,10 @@ class StopReason:
 
 
 class Executor(Protocol):
-    """Slots that run orders. `submit`, `poll` and `stop` belong to one thread; `renew` and `wake` may be called from any."""
+    """Slots that run orders. `renew` and `wake` may be called from any thread; the rest belongs to one."""
 
     def capacity(self, job: Job | None = None) -> int:
-        """How many more orders may be submitted now: idle slots, and for a repeatable job also places ahead on busy ones."""
+        """How many more orders may be submitted: idle slots, also busy ones for a repeatable job."""
         ...
 
     def submit(self, order: RunOrder) -> None:
@@ -128,7 +131,7 @@ class Executor(Protocol):
         ...
 
     def poll(self, timeout_seconds: float | None) -> list[Event]:
-        """What happened since the last call, waiting at most so long for something to happen (or for `wake`)."""
+        """What happened since the last call, waiting at most so long for something, or for `wake`."""
         ...
 
     def wake(self) -> None:
@@ -144,5 +147,8 @@ class Executor(Protocol):
         ...
 
     def close(self, grace_seconds: float) -> list[Event]:
-        """Stop everything within the grace and end all processes; what was begun ends as interrupted, the rest is returned."""
+        """Stop everything within the grace and end all processes.
+
+        What was begun ends as interrupted unless it ends by itself; the rest is returned.
+        """
         ...
