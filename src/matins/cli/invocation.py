@@ -1,0 +1,72 @@
+"""What every command is given: the global options, the clock, the reader's zone, and settings when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from matins.cli.time_input import parse_time
+from matins.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from matins.config import Purpose, Settings
+    from matins.store.engine import Store
+
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON, times in UTC.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One call of the command line."""
+
+    app: str | None = None
+    debug: bool = False
+    clock: Clock = field(default_factory=SystemClock)
+    zone: tzinfo | None = None
+    """The reader's zone; None is the machine's."""
+
+    def settings(self, purpose: Purpose | None = None) -> Settings:
+        """The settings for `purpose`, by default for a command that reads.
+
+        Raises:
+            ConfigError: with every fault there is.
+        """
+        # Imported here: pydantic costs more than a command that needs no settings takes in all.
+        from matins.config import Purpose, load
+
+        return load(purpose or Purpose.READ, app=self.app)
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The database, for as long as the command needs it; it connects on first use.
+
+        Raises:
+            ConfigError: with every fault of the settings there is.
+        """
+        settings = self.settings()
+        from matins.store.engine import Store
+
+        store = Store(settings.database.url)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def now(self) -> datetime:
+        """The present, for distances and relative times."""
+        return self.clock.now()
+
+    def time(self, text: str) -> datetime:
+        """A time as typed, as a UTC instant."""
+        return parse_time(text, now=self.now(), zone=self.zone)
+
+
+def invocation(context: Any) -> Invocation:
+    """The call that a command's context belongs to."""
+    found = context.find_object(Invocation)
+    return found if isinstance(found, Invocation) else Invocation()
