@@ -6,6 +6,7 @@ Nothing else in Matins reads the environment for settings.
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -195,6 +196,11 @@ class Settings(BaseSettings):
     def fencing_margin_seconds(self) -> float:
         """How long before its lease ends a worker has stopped its jobs, and how long after it others wait."""
         return min(5.0, self.lock_timeout_seconds / 6)
+
+    @property
+    def log_level_number(self) -> int:
+        """The least important level logged, as `logging` counts."""
+        return logging.getLevelNamesMapping()[self.log_level.upper()]
 
     def app_reference(self) -> str:
         """Where the application is.

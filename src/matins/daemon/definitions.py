@@ -41,11 +41,20 @@ SWEEP_SECONDS = 60.0
 class Loaded(Protocol):
     """An application's definitions as data; the schedules can be gone through again and again."""
 
-    app: str
-    jobs: Mapping[str, Job]
-    pools: Mapping[str, int]
-    count: int
-    hash: str
+    @property
+    def app(self) -> str: ...
+
+    @property
+    def jobs(self) -> Mapping[str, Job]: ...
+
+    @property
+    def pools(self) -> Mapping[str, int]: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def hash(self) -> str: ...
 
     def schedules(self) -> Iterator[ScheduleDefinition]: ...
 

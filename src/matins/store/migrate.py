@@ -24,6 +24,7 @@ from matins.store.engine import Store
 
 VERSION_TABLE = "matins_schema"
 _LOCK_TABLE = "matins_schema_lock"
+_TAKE_TURN = f"SELECT id FROM {_LOCK_TABLE} WHERE id = 1 FOR UPDATE"  # noqa: S608 - a name of ours
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -100,7 +101,7 @@ def _turn(store: Store) -> Iterator[Connection]:
     _ensure_lock_row(store)
     with store.transaction() as lock:
         _lift_time_limits(store, lock)
-        lock.execute(text(f"SELECT id FROM {_LOCK_TABLE} WHERE id = 1 FOR UPDATE"))  # noqa: S608
+        lock.execute(text(_TAKE_TURN))
         with store.transaction() as connection:
             _lift_time_limits(store, connection)
             yield connection

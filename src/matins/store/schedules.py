@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select, update
+from sqlalchemy import Select, Text, and_, func, select, type_coerce, update
 
 from matins.domain.states import ScheduleId
 from matins.store.engine import Tx
@@ -108,6 +108,18 @@ def count_enabled(tx: Tx, app: str) -> int:
     """How many schedules of the application are enabled."""
     query = select(func.count()).select_from(job_schedule).where(job_schedule.c.app == app, job_schedule.c.enabled)
     found: int = tx.execute(query).scalar_one()
+    return found
+
+
+def earliest_own_watermark(tx: Tx) -> datetime | None:
+    """How far back the fires of users' own triggers are not accounted for yet."""
+    found: datetime | None = tx.execute(
+        select(func.min(job_schedule.c.planned_through)).where(
+            job_schedule.c.enabled,
+            job_schedule.c.removed_at.is_(None),
+            type_coerce(job_schedule.c.definition, Text).like('%"kind":"custom"%'),
+        )
+    ).scalar_one()
     return found
 
 
