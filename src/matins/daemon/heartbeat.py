@@ -14,7 +14,7 @@ from matins.daemon.worker import WorkerState, new_worker_id
 from matins.store import workers
 from matins.store.engine import Store
 from matins.store.workers import NewWorker, Renewal
-from matins.telemetry.events import DeclaredDead, DrainRequested, EventBus, LeaseLapsed
+from matins.telemetry.events import DeclaredDead, DrainRequested, EventBus, LeaseLapsed, WorkerRegistered
 
 
 class Heartbeat:
@@ -50,6 +50,12 @@ class Heartbeat:
         at = self._store.write(lambda tx: workers.register(tx, self._describe(), self._state.terms))
         self._state.renewed(sent=sent, received=self._clock.boottime(), at=at)
         self._renew_slots(self._state.trusted_until)
+        worker = self._describe()
+        self._bus.emit(
+            WorkerRegistered(
+                worker=worker.id, host=worker.hostname, pid=worker.pid, lease_seconds=self._state.terms.timeout_seconds
+            )
+        )
 
     def run_once(self) -> Pause:
         self._notice_lapse()
