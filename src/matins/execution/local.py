@@ -143,9 +143,7 @@ class LocalExecutor:
             slot.open()
         except OSError as fault:
             self._back_off(slot)
-            self._waiting.append(
-                SlotFault(slot=slot.number, message=f"no supervisor can be started: {fault}")
-            )
+            self._waiting.append(SlotFault(slot=slot.number, message=f"no supervisor can be started: {fault}"))
             self._waiting.append(Returned(run_id=order.run_id, reason="no supervisor can be started"))
             return False
         self._epoll.register(slot.fileno(), select.EPOLLIN)
@@ -240,12 +238,7 @@ class LocalExecutor:
     def _close_idle(self) -> None:
         now = self._clock.monotonic()
         for slot in self._slots:
-            if (
-                slot.is_open
-                and not slot.held
-                and not slot.leaving
-                and now >= slot.idle_since + self._idle_seconds
-            ):
+            if slot.is_open and not slot.held and not slot.leaving and now >= slot.idle_since + self._idle_seconds:
                 slot.finish(0)
                 self._push(slot)
 
@@ -281,9 +274,7 @@ class LocalExecutor:
         self._epoll.close()
 
 
-def _settings(
-    app_ref: str | None, start_seconds: float, recycle_after: int, limits: SlotLimits
-) -> dict[str, object]:
+def _settings(app_ref: str | None, start_seconds: float, recycle_after: int, limits: SlotLimits) -> dict[str, object]:
     return {
         "interpreter": {
             "app_ref": app_ref or "",
