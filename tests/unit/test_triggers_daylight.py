@@ -175,7 +175,7 @@ def test_a_daily_fixed_time_is_neither_lost_nor_doubled_on_any_day_of_a_year(
 
 
 @pytest.mark.parametrize(("zone", "day"), CHANGES)
-@pytest.mark.parametrize("expression", FIXED[1::3] + RHYTHMS[::3])
+@pytest.mark.parametrize("expression", FIXED[1::4] + RHYTHMS[1::3])
 def test_a_sixth_field_of_one_second_moves_each_fire_by_that_second(zone: str, day: date, expression: str) -> None:
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     after, until = noon - DAY + timedelta(seconds=30), noon + DAY + timedelta(seconds=30)
@@ -201,7 +201,7 @@ def test_every_second_follows_real_time_through_a_repeated_hour() -> None:
 
 @pytest.mark.parametrize(("zone", "day"), CHANGES)
 @pytest.mark.parametrize(
-    "expression", FIXED[::3] + RHYTHMS[1::2] + ["15 30 1,2 * * *", "*/20 */30 * * * *", "7 * 0-3 * * *"]
+    "expression", FIXED[::4] + RHYTHMS[1::3] + ["15 30 1,2 * * *", "*/20 */30 * * * *", "7 * 0-3 * * *"]
 )
 def test_wherever_one_starts_the_next_fire_is_the_same(zone: str, day: date, expression: str) -> None:
     trigger = cron(expression, zone)
@@ -210,7 +210,7 @@ def test_wherever_one_starts_the_next_fire_is_the_same(zone: str, day: date, exp
     start = noon - DAY
     while start < noon + DAY:
         assert trigger.next_after(start) == next(fire for fire in known if fire > start)
-        start += timedelta(minutes=29, seconds=13, microseconds=7)
+        start += timedelta(minutes=37, seconds=13, microseconds=7)
 
 
 fields = st.tuples(
