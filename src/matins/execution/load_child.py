@@ -44,9 +44,9 @@ class _TimeIsUp(BaseException):
 
 def main(request: dict[str, Any]) -> None:
     """Load, answer, and end at once, whatever threads and exit handlers the application left."""
-    # Where a hang sits is worth knowing: the stack goes to stderr shortly before the parent loses its patience.
+    # Where a hang sits is worth knowing: the stack goes to stderr well before the parent loses its patience.
     faulthandler.enable()
-    faulthandler.dump_traceback_later(request["timeout_seconds"] * 0.9, exit=False)
+    faulthandler.dump_traceback_later(request["timeout_seconds"] * 0.6, exit=False)
     if os.getcwd() not in sys.path:  # Python leaves it out where it is told to be safe
         sys.path.insert(0, os.getcwd())
     answer = _answer(request)
