@@ -46,9 +46,7 @@ class JobContext:
 
     __slots__ = ("_began", "_data", "_line", "_log", "_soft", "_timeout")
 
-    def __init__(
-        self, data: dict[str, Any], *, timeout: float, soft_timeout: float | None, line: RunLine
-    ) -> None:
+    def __init__(self, data: dict[str, Any], *, timeout: float, soft_timeout: float | None, line: RunLine) -> None:
         self._data = data
         self._line = line
         self._began = line.clock.boottime()

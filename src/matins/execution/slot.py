@@ -55,9 +55,7 @@ class _Held:
 class Slot:
     """One place where one run at a time goes on."""
 
-    def __init__(
-        self, *, number: int, page: SharedPage, mark: str, launch: Launcher, durations: Durations
-    ) -> None:
+    def __init__(self, *, number: int, page: SharedPage, mark: str, launch: Launcher, durations: Durations) -> None:
         self.number = number
         self.mark = mark
         self._page = page
@@ -165,9 +163,7 @@ class Slot:
             data = b""
         try:
             frames = self._reader.feed(data)
-            return [
-                event for kind, payload in frames if (event := self._read(kind, payload)) is not None
-            ], bool(data)
+            return [event for kind, payload in frames if (event := self._read(kind, payload)) is not None], bool(data)
         except (DamagedChannel, ValueError, LookupError):
             return [], False
 
@@ -217,9 +213,7 @@ class Slot:
                 events.append(Returned(run_id=run_id, reason="the slot's supervisor ended"))
                 continue
             error = RunError(type="SupervisorLost", message=f"the run's supervisor ended: {text}")
-            events.append(
-                Ended(run_id=run_id, status=begun_as, began_at=now, ended_at=now, error=error, exit=text)
-            )
+            events.append(Ended(run_id=run_id, status=begun_as, began_at=now, ended_at=now, error=error, exit=text))
         self._held.clear()
         self.work = 0.0
         return events

@@ -189,9 +189,7 @@ def spawn_command(command: str | list[str], environment: dict[str, str]) -> Chil
     return _spawn(argv[0], argv, {**os.environ, **environment}, None, None)
 
 
-def _spawn(
-    path: str, argv: list[str], environment: dict[str, str], ours: int | None, theirs: int | None
-) -> Child:
+def _spawn(path: str, argv: list[str], environment: dict[str, str], ours: int | None, theirs: int | None) -> Child:
     out, out_theirs = os.pipe()
     err, err_theirs = os.pipe()
     os.set_blocking(out, False)

@@ -286,9 +286,7 @@ class Runner:
         now = boottime()
         is_interpreter = child is self._keeper.child
         reusable = is_interpreter and result is not None and run.reason is None
-        notes = self._clear(
-            run, child, reusable=reusable, ended=result is not None or child.status is not None
-        )
+        notes = self._clear(run, child, reusable=reusable, ended=result is not None or child.status is not None)
         self._drain(child, run.capture)
         self.run = self._child = None
         self._link.ended(self._header(run, child, result, notes, now), result[1:] if result else b"", now)
@@ -328,15 +326,11 @@ class Runner:
                 capture.write(source, data, boottime())
                 taken += len(data)
 
-    def _header(
-        self, run: Run, child: Child, result: bytes | None, notes: list[str], now: float
-    ) -> list[object]:
+    def _header(self, run: Run, child: Child, result: bytes | None, notes: list[str], now: float) -> list[object]:
         order = run.order
         exit_text = None if result is not None else self._exit_text(child)
         succeeded = (
-            bool(result[0] & ResultFlags.SUCCEEDED)
-            if result
-            else child.status == 0 and order.command is not None
+            bool(result[0] & ResultFlags.SUCCEEDED) if result else child.status == 0 and order.command is not None
         )
         if succeeded and run.reason is not None:
             notes = [*notes, "it had been asked to stop, and ended well all the same"]
