@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable
-from contextlib import suppress
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,6 +120,17 @@ class Bench:
             self._closed = True
             self._note(self.executor.close(grace))
 
+    @contextmanager
+    def frozen(self, slot: int = 0) -> Iterator[None]:
+        """Hold a slot's supervisor still meanwhile."""
+        supervisor = self.supervisor(slot)
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(supervisor, signal.SIGCONT)
+
     # Looking.
 
     def lines(self, run_id: int) -> list[LogLine]:
@@ -147,6 +159,14 @@ class Bench:
     def interpreter(self, slot: int = 0) -> int:
         """The process id of a slot's interpreter."""
         return descendants_of(self.supervisor(slot))[0]
+
+    def below(self, slot: int = 0) -> list[int]:
+        """The living processes below a slot's supervisor."""
+        return descendants_of(self.supervisor(slot))
+
+    def returned(self) -> list[int]:
+        """The runs that were given back."""
+        return [event.run_id for event in self.events if isinstance(event, Returned)]
 
     def marked_processes(self) -> list[int]:
         """The living processes that were started below this executor."""

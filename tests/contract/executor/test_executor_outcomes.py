@@ -206,7 +206,9 @@ def test_a_job_gets_neither_secrets_nor_descriptors(
     monkeypatch.setenv("JWT_SECRET", "secret")
     monkeypatch.setenv("HARMLESS", "value")
     bench = make_bench(pass_env=("JWT_SECRET",))
-    values = [bench.run("environment", args={"name": name}).result for name in ("DATABASE_URL", "JWT_SECRET", "HARMLESS")]
+    values = [
+        bench.run("environment", args={"name": name}).result for name in ("DATABASE_URL", "JWT_SECRET", "HARMLESS")
+    ]
     assert values == [None, "secret", "value"]
     assert bench.run("descriptors").result == [0, 1, 2, 3]
 
