@@ -111,15 +111,11 @@ class LocalExecutor:
         return [slot for slot in self._slots if slot.not_before <= now and not slot.leaving]
 
     def submit(self, order: RunOrder) -> None:
-        """Hand an order to a slot.
-
-        Raises:
-            RuntimeError: there is no room for it; `capacity` says how much there is.
-        """
+        """Hand an order to a slot; one there is no room for is returned by the next `poll`."""
         slot = self._slot_for(order.job)
         if slot is None:
-            message = f"no room for run {order.run_id}: capacity must be asked first"
-            raise RuntimeError(message)
+            self._waiting.append(Returned(run_id=order.run_id, reason="no slot is free"))
+            return
         if not slot.is_open and not self._open(slot, order):
             return
         first = not slot.held

@@ -113,4 +113,6 @@ class Run:
             return ["LeaseLost", "this worker could no longer prove its lease", ""]
         if self.reason is not None or exit_text is None:
             return None
+        if self.order.command is not None:
+            return ["CommandFailed", exit_text, ""]
         return ["ProcessEnded", f"the process ended without a result: {exit_text}", ""]

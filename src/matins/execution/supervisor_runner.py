@@ -306,7 +306,8 @@ class Runner:
         left = self._processes.left_by(child, interpreter) if ended and run.reason is None else []
         if left:
             names = ", ".join(map(strays.name_of, left[:5]))
-            notes.append(f"killed {len(left)} processes it left running: {names}")
+            noun = "process" if len(left) == 1 else "processes"
+            notes.append(f"killed {len(left)} {noun} it left running: {names}")
         unkillable: list[int] = []
         if not reusable:
             unkillable = self._processes.kill(child, sparing=None if child is interpreter else interpreter)
