@@ -54,7 +54,7 @@ class LocalExecutor:
         pass_env: tuple[str, ...] = (),
         start_timeout_seconds: float = 60.0,
         idle_seconds: float = 300.0,
-        recycle_after: int = 1000,
+        recycle_after: int = 10_000,
         limits: SlotLimits | None = None,
     ) -> None:
         self._clock = clock

@@ -121,6 +121,8 @@ class Slot:
 
     def room(self, job: Job) -> int:
         """How many orders of a repeatable job it may be handed now."""
+        if job.isolation is Isolation.FRESH:
+            return 0 if self._held else 1  # Its run is short, but the start of its interpreter is not.
         return self._durations.room(job.name, held=len(self._held), work=self.work)
 
     def hand(self, order: RunOrder) -> None:

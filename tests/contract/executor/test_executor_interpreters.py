@@ -64,6 +64,8 @@ def test_an_idle_interpreter_that_is_killed_is_replaced_when_needed(bench: Bench
     bench.run("nothing")
     interpreter = bench.interpreter()
     os.kill(interpreter, signal.SIGKILL)
+    bench.until(lambda: bool(bench.faults))
+    assert bench.faults == ["an idle interpreter ended: killed by SIGKILL (out of memory?)"]
     assert wait_until_dead(interpreter, 2)
     assert bench.run("add", args={"left": 1}).result == 2
 

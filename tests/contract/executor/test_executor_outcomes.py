@@ -199,6 +199,12 @@ def test_a_job_that_removes_its_directory_does_not_hinder_the_next(bench: Bench,
     assert bench.run("condition").result["directory"] == str(APPS)
 
 
+def test_limits_a_job_lowered_do_not_reach_the_next(bench: Bench) -> None:
+    before = bench.run("limits").result
+    bench.run("lowers_its_limits")
+    assert bench.run("limits").result == before
+
+
 def test_a_job_gets_neither_secrets_nor_descriptors(
     make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:

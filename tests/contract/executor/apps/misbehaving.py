@@ -260,6 +260,17 @@ def condition():
 
 
 @app.job
+def lowers_its_limits():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 1024))
+    resource.setrlimit(resource.RLIMIT_CPU, (100, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+@app.job
+def limits():
+    return [resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CPU)]
+
+
+@app.job
 def loses_its_directory(path):
     os.mkdir(path)
     os.chdir(path)
