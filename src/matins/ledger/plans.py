@@ -218,10 +218,10 @@ def _start_admitted(rows: LockedRows, decided: Sequence[tuple[Proposal, Plan]], 
         occurrence.c.status == OccurrenceStatus.PENDING,
         occurrence.c.created_at == tx.now,
     )
-    for id_, schedule_id, planned_at in tx.execute(query):
-        found = admitted.get((schedule_id, planned_at))
+    for inserted in tx.execute(query):
+        found = admitted.get((inserted.schedule_id, inserted.planned_at))
         if found is not None:
-            row = _just_inserted(tx.now, id_, *found)
+            row = _just_inserted(tx.now, inserted.id, *found)
             start_positions(rows, row, jobs, range(min(len(row.jobs), row.policy.get("parallel", 1))))
     return len(admitted)
 
