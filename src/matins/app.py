@@ -103,7 +103,7 @@ class Matins:
             self._pools.setdefault(name, size)
         self._faults.extend(reader.faults)
 
-    def schedule(self, id: str, trigger: Trigger, /, **options: Unpack[ScheduleOptions]) -> None:
+    def schedule(self, id: str, trigger: Trigger, **options: Unpack[ScheduleOptions]) -> None:
         """Declare a schedule: when its trigger fires, the selected jobs run, in their order.
 
         Args:

@@ -285,6 +285,12 @@ def test_jobs_are_selected_by_their_functions_even_when_declared_later() -> None
     assert app.definitions(NOW).schedules[0].jobs == ("by another name",)
 
 
+def test_an_id_and_a_trigger_may_be_given_by_name() -> None:
+    app = app_with_jobs()
+    app.schedule(id="one", trigger=NIGHTLY, jobs="*")
+    assert [schedule.id for schedule in app.definitions(NOW).schedules] == ["one"]
+
+
 def test_one_environment_may_be_named_alone() -> None:
     assert scheduled(app_with_jobs(), jobs="*", environments="production").environments == ("production",)
 
