@@ -35,6 +35,21 @@ def test_a_daemonised_grandchild_that_holds_the_output_open_delays_nothing(bench
     assert len(bench.below()) <= 1
 
 
+def test_a_process_that_forks_away_from_every_look_is_caught(bench: Bench) -> None:
+    ended = bench.run("leaves_comet")
+    assert ended.status is RunStatus.SUCCEEDED
+    assert not any("could not be killed" in note for note in ended.notes)
+    bench.run("nothing")
+    assert bench.below() == [bench.interpreter()]
+
+
+def test_a_crowd_of_detached_processes_is_killed(bench: Bench) -> None:
+    ended = bench.run("leaves_many", args={"count": 40})
+    assert ended.notes[0].startswith("killed 40 processes it left running")
+    bench.run("nothing")
+    assert bench.below() == [bench.interpreter()]
+
+
 def test_a_child_that_has_ended_unwaited_for_is_no_stray(bench: Bench) -> None:
     ended = bench.run("leaves_zombie")
     assert ended.notes == ()
