@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import matins
 from matins.domain.states import OnDoubt, OnLost, RunStatus
 from matins.execution.port import Ended, Returned, StopReason
 from tests.contract.executor.bench import Bench, wait_until_dead
@@ -68,6 +69,11 @@ def test_a_job_that_looks_stops_by_itself_and_is_not_interrupted(bench: Bench) -
     ended = bench.end_of(run_id, within=3)
     assert ended.status is RunStatus.CANCELLED
     assert ended.notes == ("it had been asked to stop, and ended well all the same",)
+
+
+def test_the_exception_that_stops_a_job_has_a_public_name() -> None:
+    assert issubclass(matins.Cancelled, BaseException)
+    assert not issubclass(matins.Cancelled, Exception)
 
 
 def test_a_waiting_order_that_is_stopped_is_returned_and_never_begins(bench: Bench, tmp_path: Path) -> None:
