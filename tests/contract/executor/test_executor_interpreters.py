@@ -13,7 +13,7 @@ import pytest
 from matins.domain.job import Job
 from matins.domain.states import Isolation, OnLost, RunStatus
 from matins.execution.limits import SlotLimits
-from matins.execution.port import Begun, Ended
+from matins.execution.port import Begun, Ended, StopReason
 from matins.execution.strays import alive
 from tests.contract.executor.bench import Bench, wait_until_dead
 
@@ -145,15 +145,17 @@ def test_short_repeatable_runs_are_handed_ahead_and_run_in_order_one_at_a_time(b
     path = tmp_path / "order"
     job = Job(name="appends", on_lost=OnLost.RETRY)
     assert bench.executor.capacity(job) == 1
-    bench.run("appends", args={"path": str(path), "word": "first"}, on_lost=OnLost.RETRY)
-    bench.run("appends", args={"path": str(path), "word": "first"}, on_lost=OnLost.RETRY)
-    ahead = min(20, bench.executor.capacity(job))
+    for _ in range(100):  # On a busy machine it takes a few until they are known to be short.
+        bench.run("appends", args={"path": str(path), "word": "first"}, on_lost=OnLost.RETRY)
+        if (ahead := min(20, bench.executor.capacity(job))) > 4:
+            break
     assert ahead > 4
+    path.unlink()
     ids = [
         bench.submit("appends", args={"path": str(path), "word": str(n)}, on_lost=OnLost.RETRY) for n in range(ahead)
     ]
     bench.until(lambda: not bench.unanswered)
-    assert path.read_text().split()[2:] == [str(n) for n in range(ahead)]
+    assert path.read_text().split() == [str(n) for n in range(ahead)]
     ends = [event for event in bench.events if isinstance(event, Ended) and event.run_id in ids]
     assert [end.run_id for end in ends] == ids
     assert all(one.ended_at <= next_.began_at for one, next_ in pairwise(ends))
@@ -161,10 +163,12 @@ def test_short_repeatable_runs_are_handed_ahead_and_run_in_order_one_at_a_time(b
 
 def test_orders_behind_a_run_that_takes_longer_than_expected_are_returned(bench: Bench) -> None:
     bench.run("sleeps", args={"seconds": 0}, on_lost=OnLost.RETRY)
-    slow = bench.start("sleeps", args={"seconds": 0.8}, on_lost=OnLost.RETRY)
+    slow = bench.start("sleeps", on_lost=OnLost.RETRY)
     behind = bench.submit("sleeps", args={"seconds": 0}, on_lost=OnLost.RETRY)
-    bench.until(lambda: bench.returned() == [behind], within=0.75)
-    assert bench.end_of(slow).status is RunStatus.SUCCEEDED
+    bench.until(lambda: bench.returned() == [behind])
+    assert slow in bench.unanswered
+    bench.executor.stop(slow, StopReason.CANCEL)
+    bench.end_of(slow)
 
 
 def test_a_run_that_takes_a_while_is_told_to_have_begun(bench: Bench) -> None:
