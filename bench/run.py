@@ -1,7 +1,7 @@
 """Measures Matins and its peers one after the other and writes the tables of ``docs/performance.md``.
 
-``python -m bench.run [--only TEXT] [--schedules N …] [--repeat N] [--no-write]``. Servers are throw-away ones with fsync on; each
-driver gets an empty database and the machine to itself. A driver that fails is said so and left out.
+``python -m bench.run --help`` says what can be chosen. Servers are throw-away ones with fsync on; each driver gets an
+empty database and the machine to itself. A driver that fails is named and left out.
 """
 
 from __future__ import annotations
