@@ -93,12 +93,8 @@ def place_on(server: Server) -> Place:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument(
-        "--only", default="", help="only drivers whose name has this text, `floor` or `matins` say"
-    )
-    parser.add_argument(
-        "--schedules", type=int, nargs="+", default=[1000, 10_000], help="how many are due at once"
-    )
+    parser.add_argument("--only", default="", help="only drivers whose name has this text, `floor` or `matins` say")
+    parser.add_argument("--schedules", type=int, nargs="+", default=[1000, 10_000], help="how many are due at once")
     parser.add_argument("--repeat", type=int, default=1, help="take the middle one of so many measurements")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
@@ -145,9 +141,7 @@ def middle(figures: Sequence[Figure]) -> list[Figure]:
     alike: dict[tuple[str, str], list[Figure]] = {}
     for figure in figures:
         alike.setdefault((figure.peer, figure.setting), []).append(figure)
-    ordered = (
-        sorted(group, key=lambda figure: figure.seconds or figure.p99_ms or 0) for group in alike.values()
-    )
+    ordered = (sorted(group, key=lambda figure: figure.seconds or figure.p99_ms or 0) for group in alike.values())
     return [group[len(group) // 2] for group in ordered]
 
 

@@ -40,9 +40,7 @@ def burst(work: Work) -> Figure:
     at = datetime.fromtimestamp(due, UTC)
     for number in range(work.schedules):
         # By default a start more than a second late is dropped; here it is to count.
-        scheduler.add_job(
-            job, "cron", hour=at.hour, minute=at.minute, id=str(number), misfire_grace_time=None
-        )
+        scheduler.add_job(job, "cron", hour=at.hour, minute=at.minute, id=str(number), misfire_grace_time=None)
     scheduler.start()
     if time.time() > due:
         raise RuntimeError("the jobs were not declared before they were due")

@@ -22,9 +22,7 @@ app.conf.update(
     beat_schedule={
         str(number): {
             "task": "trivial",
-            "schedule": crontab(
-                minute=DUE.minute, hour=DUE.hour, day_of_month=DUE.day, month_of_year=DUE.month
-            ),
+            "schedule": crontab(minute=DUE.minute, hour=DUE.hour, day_of_month=DUE.day, month_of_year=DUE.month),
         }
         for number in range(int(os.environ["BENCH_SCHEDULES"]))
     },

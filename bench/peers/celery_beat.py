@@ -39,9 +39,7 @@ def burst(work: Work) -> Figure:
     }
     with (
         tempfile.TemporaryDirectory() as folder,
-        celery(
-            environment, "worker", "--concurrency", str(CORES), "--loglevel", "ERROR", "--pool", "prefork"
-        ),
+        celery(environment, "worker", "--concurrency", str(CORES), "--loglevel", "ERROR", "--pool", "prefork"),
         celery(environment, "beat", "--schedule", f"{folder}/beat", "--pidfile=", "--loglevel", "ERROR"),
     ):
         deadline = due + 600

@@ -45,9 +45,7 @@ async def run_until(app: procrastinate.App, ended: float, finished: asyncio.Even
     async with app.open_async():
         await app.schema_manager.apply_schema_async()
         worker = asyncio.create_task(
-            app.run_worker_async(
-                concurrency=CONCURRENCY, install_signal_handlers=False, fetch_job_polling_interval=1
-            )
+            app.run_worker_async(concurrency=CONCURRENCY, install_signal_handlers=False, fetch_job_polling_interval=1)
         )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ended - time.time()):
