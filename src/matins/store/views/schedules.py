@@ -38,8 +38,8 @@ def ids(tx: Tx) -> list[str]:
     return [row.id for row in tx.execute(select(job_schedule.c.id).order_by(job_schedule.c.id).limit(MOST_IDS))]
 
 
-def firing_until(tx: Tx, until: datetime, limit: int | None) -> list[Row]:
-    """Those that fire by themselves not after `until`, earliest first."""
+def firing(tx: Tx, *, until: datetime, after: datetime | None = None, limit: int | None = None) -> list[Row]:
+    """Those that fire by themselves, whose next run is later than `after` and not later than `until`, earliest first."""
     query = (
         select(job_schedule)
         .where(
@@ -50,6 +50,8 @@ def firing_until(tx: Tx, until: datetime, limit: int | None) -> list[Row]:
         )
         .order_by(job_schedule.c.next_run_at, job_schedule.c.id)
     )
+    if after is not None:
+        query = query.where(job_schedule.c.next_run_at > after)
     return tx.rows(query if limit is None else query.limit(limit))
 
 
