@@ -16,6 +16,8 @@ from matins.errors import FiresExhausted, MatinsError
 
 DESCRIPTIONS_KEPT = 20_000
 INSTANT = timedelta(microseconds=1)
+FARTHEST = timedelta(days=366 * 40)
+"""How far back the last fire is looked for: further than any cron expression pauses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,33 @@ class Definition:
         """Its next fires after `instant`, jitter included."""
         return tuple(islice(self.runs_after(instant), count))
 
-    def is_fire(self, instant: datetime) -> bool:
-        """Whether the trigger names this very instant, as far as is known."""
-        return next(self.fires_after(instant - INSTANT), None) == instant
+    def last_before(self, instant: datetime) -> datetime | None:
+        """The last planned instant before `instant`, as far as is known; triggers only look forward, so it is searched."""
+        found = self._some_before(instant)
+        if found is None:
+            return None
+        low, high = found, instant
+        # A fire lies at `low`, and none from `high` to `instant`.
+        while (following := self._next(low)) is not None and following < instant:
+            middle = low + (high - low) / 2
+            later = self._next(middle)
+            if later is not None and later < instant:
+                low = later
+            else:
+                low, high = following, middle
+        return low
+
+    def _some_before(self, instant: datetime) -> datetime | None:
+        reach = timedelta(hours=1)
+        while reach < FARTHEST:
+            fire = self._next(instant - reach)
+            if fire is not None and fire < instant:
+                return fire
+            reach *= 4
+        return None
+
+    def _next(self, instant: datetime) -> datetime | None:
+        return next(self.fires_after(instant), None)
 
 
 def read(data: Mapping[str, Any] | None) -> Definition | str:

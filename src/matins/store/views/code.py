@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
 
 from matins.domain.states import WorkerStatus
 from matins.store.engine import Tx
-from matins.store.tables import app_version, worker_instance
+from matins.store.tables import app_version, app_version_schedule, worker_instance
 
 
 def apps(tx: Tx) -> list[str]:
@@ -36,6 +37,14 @@ def live_version_ids(tx: Tx, app: str | None = None) -> list[int]:
     if app is not None:
         query = query.where(worker_instance.c.app == app)
     return sorted({row.version_id for row in tx.execute(query)})
+
+
+def wordings(tx: Tx, schedule_id: str, version_ids: Sequence[int]) -> list[Any]:
+    """How these versions know a schedule: the hash of its definition, and whether their environment plans it."""
+    query = select(app_version_schedule).where(
+        app_version_schedule.c.schedule_id == schedule_id, app_version_schedule.c.version_id.in_(version_ids)
+    )
+    return tx.rows(query)
 
 
 def _newest(tx: Tx, app: str) -> list[int]:

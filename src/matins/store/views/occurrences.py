@@ -129,3 +129,12 @@ def statuses_of(tx: Tx, schedule_id: str, planned: Sequence[datetime]) -> dict[d
         occurrence.c.planned_at <= planned[-1],
     )
     return {row.planned_at: row.status for row in tx.execute(query)}
+
+
+def pruned_around(tx: Tx, schedule_id: str, day: str, planned_at: datetime) -> bool:
+    """Whether history was pruned on or after a day, and nothing up to an instant is left: a range's totals lie later."""
+    later = select(outcome_rollup.c.day).where(outcome_rollup.c.schedule_id == schedule_id, outcome_rollup.c.day >= day)
+    older = select(occurrence.c.id).where(
+        occurrence.c.schedule_id == schedule_id, occurrence.c.planned_at <= planned_at
+    )
+    return tx.execute(later.limit(1)).first() is not None and tx.execute(older.limit(1)).first() is None
