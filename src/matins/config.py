@@ -40,7 +40,7 @@ from matins.database_url import DatabaseUrl
 from matins.errors import ConfigError, Fault
 from matins.pyproject import ProjectApp, app_from_pyproject
 
-__all__ = ["Purpose", "Role", "Settings", "essentials", "load", "mistyped", "variables"]
+__all__ = ["APP_REMEDY", "Purpose", "Role", "Settings", "essentials", "load", "mistyped", "variables"]
 
 _ENVIRONMENT = ("APP_ENV", "NODE_ENV")
 _PRODUCTION = "production"
@@ -258,9 +258,16 @@ def load(purpose: Purpose = Purpose.READ, *, app: str | None = None, directory: 
 
 
 def essentials(app: str | None = None, directory: Path | None = None) -> tuple[str | None, str]:
-    """Application and environment as they stand, unchecked: for going on when other settings are at fault."""
+    """Application and environment, for going on when other settings are at fault.
+
+    The application is None when it is not named, or not in the form of a reference, which `load` reports.
+    """
+    named = _named_app(app, directory).app or os.environ.get("MATINS_APP")
     environment = next((text for name in _ENVIRONMENT if (text := os.environ.get(name, "").strip())), "development")
-    return _named_app(app, directory).app or os.environ.get("MATINS_APP"), environment
+    try:
+        return config_rules.app_reference(named, Purpose.READ), environment
+    except ValueError:
+        return None, environment
 
 
 def mistyped() -> list[Fault]:

@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from matins.cli.time_input import parse_time
 from matins.clock import Clock, SystemClock
+from matins.errors import SchemaError
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from matins.config import Purpose, Settings
+    from matins.database_url import DatabaseUrl
     from matins.store.engine import Store
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON, times in UTC.")]
@@ -42,17 +47,26 @@ class Invocation:
         return load(purpose or Purpose.READ, app=self.app)
 
     @contextmanager
-    def store(self) -> Iterator[Store]:
-        """The database, for as long as the command needs it; it connects on first use.
+    def store(self, *, any_schema: bool = False) -> Iterator[Store]:
+        """The database, for as long as the command needs it.
+
+        Args:
+            any_schema: Leave the schema unlooked at, for commands that make or judge it; it then connects on first use.
 
         Raises:
-            ConfigError: with every fault of the settings there is.
+            ConfigError: With every fault of the settings there is.
+            SchemaError: The schema is missing, older or newer.
+            DatabaseUnavailable: The database cannot be reached.
         """
         settings = self.settings()
         from matins.store.engine import Store
+        from matins.store.migrate import require_schema
 
         store = Store(settings.database.url)
         try:
+            if not any_schema:
+                _require_file(store.url, settings.database)
+                require_schema(store)
             yield store
         finally:
             store.close()
@@ -70,3 +84,12 @@ def invocation(context: Any) -> Invocation:
     """The call that a command's context belongs to."""
     found = context.find_object(Invocation)
     return found if isinstance(found, Invocation) else Invocation()
+
+
+def _require_file(url: URL, database: DatabaseUrl) -> None:
+    """Keep a command that only looks from leaving an empty SQLite file behind."""
+    if database.backend == "sqlite" and not Path(url.database or "").exists():
+        raise SchemaError(
+            f"The database {database.safe_url} does not exist.",
+            remedy="Run `matins migrate`, or `matins up`, in the folder it belongs to, or set DATABASE_URL.",
+        )

@@ -22,6 +22,7 @@ from matins.errors import MatinsError
 INTERRUPTED = 130
 
 COMMANDS = {
+    "check": Entry(module="matins.cli.check", summary="Validate the app's definitions and the settings."),
     "next": Entry(module="matins.cli.next", summary="Fire times to come."),
 }
 

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from matins.cli import output, times
 from matins.cli.invocation import Invocation, JsonOption, invocation
+from matins.cli.suggest import unknown
 from matins.cli.tables import Column
 from matins.cli.time_input import named_zone
-from matins.domain.triggers import KnownTrigger, cron
-from matins.errors import UsageError
+from matins.domain.triggers import KnownTrigger, cron, from_data
+from matins.errors import FiresExhausted, UsageError
 
 _MOST = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What fires: a trigger, the zone it is read in, and how much later than planned it fires."""
+
+    trigger: KnownTrigger
+    zone: str
+    jitter: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upcoming:
     """What is printed; the names are those the API gives a schedule's fields."""
 
-    trigger: str
+    trigger: dict[str, Any]
     trigger_description: str
     timezone: str
     upcoming: tuple[datetime, ...]
@@ -40,38 +51,65 @@ def command(
 ) -> None:
     """Fire times to come, of a schedule or of any cron expression."""
     call = invocation(context)
-    trigger, zone = _trigger_of(call, what, tz)
     # A time that was asked for counts itself; triggers answer with what is strictly later.
     since = call.now() if start is None else call.time(start) - timedelta(microseconds=1)
-    fires = tuple(islice(_fires(trigger, since), count))
+    source = _source(call, what, tz, since)
+    fires = tuple(islice(_fires(source, since), count))
     if as_json:
-        output.json(Upcoming(trigger=what, trigger_description=trigger.describe(), timezone=zone, upcoming=fires))
+        output.json(
+            Upcoming(
+                # The stored fires of a user's own trigger are what is listed anyway.
+                trigger={key: value for key, value in source.trigger.to_data().items() if key != "fires"},
+                trigger_description=source.trigger.describe(),
+                timezone=source.zone,
+                upcoming=fires,
+            )
+        )
     else:
-        _show(call, trigger, zone, fires)
+        _show(call, source, fires)
 
 
-def _trigger_of(call: Invocation, what: str, tz: str | None) -> tuple[KnownTrigger, str]:
-    """The trigger and its zone; an expression has several fields or begins with @, an id neither."""
+def _source(call: Invocation, what: str, tz: str | None, since: datetime) -> Source:
+    """What fires; an expression has several fields or begins with @, an id neither."""
     if " " in what.strip() or what.startswith("@"):
-        zone = tz or "UTC"
-        return cron(what, tz=zone), zone
-    raise UsageError(
-        f"{what!r} is not a cron expression.", remedy="Quote one with five or six fields, such as '*/5 * * * *'."
-    )
+        return Source(trigger=cron(what, tz=tz or "UTC"), zone=tz or "UTC")
+    if tz is not None:
+        raise UsageError("A schedule has a zone of its own.", remedy="Leave out --tz, or give a cron expression.")
+    return _of_schedule(call, what, since)
 
 
-def _fires(trigger: KnownTrigger, after: datetime) -> Iterator[datetime]:
-    fire = trigger.next_after(after)
-    while fire is not None:
-        yield fire
-        fire = trigger.next_after(fire)
+def _of_schedule(call: Invocation, id_: str, since: datetime) -> Source:
+    """A schedule as the code declares it, whatever its row says: an answer that needs no database."""
+    # Imported here: an expression must not pay for it.
+    from matins.cli.definitions import loaded
+
+    with loaded(call, since) as app:
+        known = []
+        for definition in app.schedules():
+            if definition.id == id_:
+                zone = definition.trigger.get("tz", "UTC")
+                return Source(trigger=from_data(definition.trigger), zone=zone, jitter=definition.jitter_offset)
+            known.append(definition.id)
+    raise unknown("schedule", id_, known, listing="matins schedules")
 
 
-def _show(call: Invocation, trigger: KnownTrigger, zone: str, fires: tuple[datetime, ...]) -> None:
+def _fires(source: Source, since: datetime) -> Iterator[datetime]:
+    """Every fire after `since`, its jitter included, as far as it is known."""
+    base: datetime | None = since - source.jitter
+    # What is known of a user's own trigger ends after its stored fires.
+    with suppress(FiresExhausted):
+        while base is not None:
+            base = source.trigger.next_after(base)
+            if base is not None:
+                yield base + source.jitter
+
+
+def _show(call: Invocation, source: Source, fires: tuple[datetime, ...]) -> None:
     if not fires:
         output.line("never")
         return
-    output.note(trigger.describe())
+    output.note(source.trigger.describe())
+    zone = source.zone
     now = call.now()
     own = [] if zone == "UTC" else [Column(heading=f"In {zone}")]
     columns = [Column(heading="Fires at"), *own, Column(heading="Away")]

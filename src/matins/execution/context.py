@@ -3,7 +3,7 @@
 A run that is to stop gets SIGTERM. What the job sees of that depends on the job:
 
 - it never looked at `ctx.cancelled`: `Cancelled` is raised in its main thread, so that ordinary code ends
-  promptly and its `finally` blocks run (in an async job the main task is cancelled instead);
+  promptly and its `finally` blocks run; an async job's task is cancelled instead, which takes effect where it awaits;
 - it has looked at `ctx.cancelled`: it is taken to stop by itself, nothing is raised, and the flag turns true.
 
 Either way it is killed when it has not ended after its job's `kill_after`.
@@ -46,9 +46,7 @@ class JobContext:
 
     __slots__ = ("_began", "_data", "_line", "_log", "_soft", "_timeout")
 
-    def __init__(
-        self, data: dict[str, Any], *, timeout: float, soft_timeout: float | None, line: RunLine
-    ) -> None:
+    def __init__(self, data: dict[str, Any], *, timeout: float, soft_timeout: float | None, line: RunLine) -> None:
         self._data = data
         self._line = line
         self._began = line.clock.boottime()
@@ -144,7 +142,9 @@ class JobContext:
 
     @property
     def deadline(self) -> datetime | None:
-        """When this run will be stopped, by the wall clock."""
+        """When this run will be stopped, by the wall clock; None when it never will."""
+        if self._timeout == float("inf"):
+            return None
         return self._line.clock.now() + timedelta(seconds=self._timeout - self._elapsed())
 
     def _elapsed(self) -> float:

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from socket import socket
 from typing import Any
 
@@ -75,7 +76,8 @@ class Interpreter:
         finally:
             self._channel.run_ends()
             if limits is not None:
-                resource.setrlimit(resource.RLIMIT_DATA, limits)
+                with suppress(ValueError, OSError):  # The job may have lowered the hard limit: seen to in `_tidy`.
+                    resource.setrlimit(resource.RLIMIT_DATA, limits)
 
     def _leave_fork(self, flags: int) -> None:
         """End a process the job forked and let return: the run's outcome is its parent's to tell."""
@@ -94,7 +96,7 @@ class Interpreter:
         """Undo what the job did to the interpreter; False when that is not possible."""
         try:
             self._state.restore()
-        except OSError:
+        except (OSError, ValueError):
             return False
         if not self._output.in_place():
             self._output.install()

@@ -105,9 +105,7 @@ class _Callable:
         self._takes_context = declared.takes_context
         parameters = inspect.signature(self._function).parameters.values()
         self._takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        self._names = frozenset(
-            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        )
+        self._names = frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
 
     def call(self, context: JobContext) -> Any:
         args = context.args

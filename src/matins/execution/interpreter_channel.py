@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from collections.abc import Callable
 from socket import MSG_DONTWAIT, MSG_PEEK, socket
@@ -40,6 +41,7 @@ class Channel:
         self._owed = False
         self._progress_at = 0.0
         self._held_progress: bytes | None = None
+        self._signalled = False
         self.stop_asked = False
 
     @property
@@ -88,7 +90,7 @@ class Channel:
 
     def log(self, level: str, text: str) -> None:
         """Send a log record."""
-        head = level.replace("\n", " ").encode("utf-8", "replace") + b"\n"
+        head = level[:40].replace("\n", " ").encode("utf-8", "replace") + b"\n"
         self.send(FromInterpreter.LOG, head + text.encode("utf-8", "replace")[: 4 * _PIECE])
 
     # Progress.
@@ -114,8 +116,8 @@ class Channel:
         self._looks = False
         self._progress_at = 0.0
         self._running = True
-        if self.stop_asked:
-            self._interrupt()
+        if self._signalled:
+            self._look_whether_asked()
 
     def run_ends(self) -> None:
         """From here on nothing is interrupted."""
@@ -137,11 +139,17 @@ class Channel:
         still gives time to.
         """
         if not self.ours:
-            os._exit(143)
-        if self.stop_asked or not self._announced():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
             return
-        self.stop_asked = True
-        if self._running:
+        self._signalled = True
+        if self._running and not self.stop_asked:
+            self._look_whether_asked()
+
+    def _look_whether_asked(self) -> None:
+        # While a run is on, a stop is the only thing the supervisor sends, and it sends it before the signal.
+        if self._announced():
+            self.stop_asked = True
             self._interrupt()
 
     def _announced(self) -> bool:

@@ -54,7 +54,7 @@ class LocalExecutor:
         pass_env: tuple[str, ...] = (),
         start_timeout_seconds: float = 60.0,
         idle_seconds: float = 300.0,
-        recycle_after: int = 1000,
+        recycle_after: int = 10_000,
         limits: SlotLimits | None = None,
     ) -> None:
         self._clock = clock
@@ -111,15 +111,11 @@ class LocalExecutor:
         return [slot for slot in self._slots if slot.not_before <= now and not slot.leaving]
 
     def submit(self, order: RunOrder) -> None:
-        """Hand an order to a slot.
-
-        Raises:
-            RuntimeError: there is no room for it; `capacity` says how much there is.
-        """
+        """Hand an order to a slot; one there is no room for is returned by the next `poll`."""
         slot = self._slot_for(order.job)
         if slot is None:
-            message = f"no room for run {order.run_id}: capacity must be asked first"
-            raise RuntimeError(message)
+            self._waiting.append(Returned(run_id=order.run_id, reason="no slot is free"))
+            return
         if not slot.is_open and not self._open(slot, order):
             return
         first = not slot.held
@@ -143,9 +139,7 @@ class LocalExecutor:
             slot.open()
         except OSError as fault:
             self._back_off(slot)
-            self._waiting.append(
-                SlotFault(slot=slot.number, message=f"no supervisor can be started: {fault}")
-            )
+            self._waiting.append(SlotFault(slot=slot.number, message=f"no supervisor can be started: {fault}"))
             self._waiting.append(Returned(run_id=order.run_id, reason="no supervisor can be started"))
             return False
         self._epoll.register(slot.fileno(), select.EPOLLIN)
@@ -240,12 +234,7 @@ class LocalExecutor:
     def _close_idle(self) -> None:
         now = self._clock.monotonic()
         for slot in self._slots:
-            if (
-                slot.is_open
-                and not slot.held
-                and not slot.leaving
-                and now >= slot.idle_since + self._idle_seconds
-            ):
+            if slot.is_open and not slot.held and not slot.leaving and now >= slot.idle_since + self._idle_seconds:
                 slot.finish(0)
                 self._push(slot)
 
@@ -281,9 +270,7 @@ class LocalExecutor:
         self._epoll.close()
 
 
-def _settings(
-    app_ref: str | None, start_seconds: float, recycle_after: int, limits: SlotLimits
-) -> dict[str, object]:
+def _settings(app_ref: str | None, start_seconds: float, recycle_after: int, limits: SlotLimits) -> dict[str, object]:
     return {
         "interpreter": {
             "app_ref": app_ref or "",

@@ -109,6 +109,5 @@ def _error(described: list[Any]) -> RunError:
 
 def _lines(lines: list[list[Any]]) -> tuple[LogLine, ...]:
     return tuple(
-        LogLine(number=n, at=at, stream=stream, text=text, level=level)
-        for n, at, stream, text, level in lines
+        LogLine(number=n, at=at, stream=stream, text=text, level=level) for n, at, stream, text, level in lines
     )

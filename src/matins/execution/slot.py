@@ -55,9 +55,7 @@ class _Held:
 class Slot:
     """One place where one run at a time goes on."""
 
-    def __init__(
-        self, *, number: int, page: SharedPage, mark: str, launch: Launcher, durations: Durations
-    ) -> None:
+    def __init__(self, *, number: int, page: SharedPage, mark: str, launch: Launcher, durations: Durations) -> None:
         self.number = number
         self.mark = mark
         self._page = page
@@ -123,6 +121,8 @@ class Slot:
 
     def room(self, job: Job) -> int:
         """How many orders of a repeatable job it may be handed now."""
+        if job.isolation is Isolation.FRESH:
+            return 0 if self._held else 1  # Its run is short, but the start of its interpreter is not.
         return self._durations.room(job.name, held=len(self._held), work=self.work)
 
     def hand(self, order: RunOrder) -> None:
@@ -165,9 +165,7 @@ class Slot:
             data = b""
         try:
             frames = self._reader.feed(data)
-            return [
-                event for kind, payload in frames if (event := self._read(kind, payload)) is not None
-            ], bool(data)
+            return [event for kind, payload in frames if (event := self._read(kind, payload)) is not None], bool(data)
         except (DamagedChannel, ValueError, LookupError):
             return [], False
 
@@ -217,9 +215,7 @@ class Slot:
                 events.append(Returned(run_id=run_id, reason="the slot's supervisor ended"))
                 continue
             error = RunError(type="SupervisorLost", message=f"the run's supervisor ended: {text}")
-            events.append(
-                Ended(run_id=run_id, status=begun_as, began_at=now, ended_at=now, error=error, exit=text)
-            )
+            events.append(Ended(run_id=run_id, status=begun_as, began_at=now, ended_at=now, error=error, exit=text))
         self._held.clear()
         self.work = 0.0
         return events

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from matins.execution.system import boottime
 
 _PAUSE = 0.001
+_LONGEST = 1024 * 1024
 _GIVE_UP_AFTER = 5.0
 """Seconds after which a process that does not die of SIGKILL (it sits in the kernel) is reported and left."""
 
@@ -45,10 +46,8 @@ def _children_by_search(parent: int) -> list[int]:
 
 def _stat(pid: int) -> tuple[str, int]:
     """A process's state letter and parent; ``("", 0)`` when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b") ")[2].split()
-    except OSError:
+    fields = _read(pid, "stat").rpartition(b") ")[2].split()
+    if not fields:
         return "", 0
     return fields[0].decode(), int(fields[1])
 
@@ -74,12 +73,18 @@ def alive(pid: int) -> bool:
 
 def name_of(pid: int) -> str:
     """A process's number and command, for people."""
+    # The command line of a process that has only just been started is not there yet; its name is.
+    command = _read(pid, "cmdline").replace(b"\0", b" ").strip() or _read(pid, "comm").strip()
+    text = command[:200].decode("utf-8", "replace")
+    return f"{pid} ({text})" if text else str(pid)
+
+
+def _read(pid: int, name: str) -> bytes:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            command = file.read(200).replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read(_LONGEST)
     except OSError:
-        command = ""
-    return f"{pid} ({command})" if command else str(pid)
+        return b""
 
 
 def signal_each(pids: list[int], number: int) -> None:
@@ -119,8 +124,4 @@ def kill_marked(variable: str, value: str) -> list[int]:
 
 
 def _carries(pid: int, mark: bytes) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return mark in file.read().split(b"\0")
-    except OSError:
-        return False
+    return mark in _read(pid, "environ").split(b"\0")

@@ -28,7 +28,7 @@ from matins.execution.system import boottime
 _LOOK_EVERY = 1.0
 """While a run is on: how late a deadline may be noticed after a suspension, when waits stand still."""
 _RETURN_AFTER = 0.5
-"""How long an order may wait behind a run that was expected to be short."""
+"""How long orders wait behind a run that was expected to be short."""
 
 
 class Supervisor:
@@ -57,7 +57,7 @@ class Supervisor:
         if self._runner.run is not None:
             at = min(at, now + _LOOK_EVERY)
             if self._queue:
-                at = min(at, self._queue[0].queued_at + _RETURN_AFTER)
+                at = min(at, self._runner.run.began_at + _RETURN_AFTER)
         if at == NEVER:
             return -1
         return max(0.0, at - now)
@@ -66,7 +66,7 @@ class Supervisor:
         self._runner.tend(now)
         if self._runner.run is None:
             self._begin_next(now)
-        elif self._queue and now >= self._queue[0].queued_at + _RETURN_AFTER:
+        elif self._queue and now >= self._runner.run.began_at + _RETURN_AFTER:
             self._return_all("the run before took longer than expected", now)
         idle = self._runner.run is None
         if now >= self._link.flush_at or (idle and self._link.waiting):
@@ -94,7 +94,7 @@ class Supervisor:
         except Unloadable as fault:
             self._runner.refuse(order, fault.error, now)
             return True
-        except OSError as fault:
+        except (OSError, ValueError, LookupError) as fault:
             self._runner.refuse(order, [type(fault).__name__, str(fault), ""], now)
             return True
         if child is None:
@@ -117,7 +117,7 @@ class Supervisor:
         now = boottime()
         for kind, payload in self._link.receive():
             if kind == ToSupervisor.ORDER:
-                self._queue.append(Order(payload, now))
+                self._queue.append(Order(payload))
             elif kind == ToSupervisor.STOP:
                 run_id, reason = json.loads(payload)
                 self._stop(run_id, reason, now)

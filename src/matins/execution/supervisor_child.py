@@ -13,6 +13,7 @@ from _socket import AF_UNIX, SOCK_STREAM, socketpair  # The C half alone: the ot
 
 from matins.execution import strays, system
 from matins.execution.frames import FrameReader, pack
+from matins.execution.system import ProcFile
 
 _READ = 65536
 _CHANNEL_FD = 3
@@ -40,9 +41,9 @@ class Child:
         self.runs = 0
         self.helpers: frozenset[int] = frozenset()
         self.memory_at_start = 0
-        self._kin = _open(f"/proc/{pid}/task/{pid}/children")
-        self._memory = _open(f"/proc/{pid}/statm")
-        self._kin_at_start = b""
+        self._kin = ProcFile(f"/proc/{pid}/task/{pid}/children")
+        self._memory = ProcFile(f"/proc/{pid}/statm")
+        self._kin_at_start: bytes | None = None
 
     @property
     def descriptors(self) -> list[int]:
@@ -53,7 +54,7 @@ class Child:
         """The application is imported: whatever runs beside the interpreter now belongs to it."""
         self.ready = True
         self.helpers = frozenset(strays.descendants_of(os.getpid())) - {self.pid}
-        self._kin_at_start = _content(self._kin)
+        self._kin_at_start = self._kin.read()
         self.memory_at_start = self.memory()
 
     def may_have_kin(self) -> bool:
@@ -62,7 +63,8 @@ class Child:
         The kernel lists children by thread, and the open file is the main thread's: with more threads it
         proves nothing.
         """
-        if self._kin is None or _content(self._kin) != self._kin_at_start:
+        kin = self._kin.read()
+        if kin is None or kin != self._kin_at_start:
             return True
         try:
             return os.stat(f"/proc/{self.pid}/task").st_nlink > _LINKS_OF_ONE_THREAD
@@ -71,7 +73,7 @@ class Child:
 
     def memory(self) -> int:
         """Resident bytes, 0 when that cannot be read."""
-        fields = _content(self._memory).split()
+        fields = (self._memory.read() or b"").split()
         return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else 0
 
     def send(self, kind: int, payload: bytes = b"") -> None:
@@ -148,7 +150,7 @@ class Child:
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            pid, status = self.pid, 0
+            pid, status = self.pid, 0  # Nobody else reaps: this cannot be, and must not hold anything up.
         if pid:
             self.status = status
 
@@ -161,9 +163,10 @@ class Child:
     def close(self) -> None:
         """Let go of every descriptor."""
         self.close_channel()
-        for fd in (self.out, self.err, self.pidfd, self._kin, self._memory):
-            if fd is not None:
-                os.close(fd)
+        for fd in (self.out, self.err, self.pidfd):
+            os.close(fd)
+        self._kin.close()
+        self._memory.close()
 
 
 def spawn_interpreter(app_ref: str, executable: str) -> Child:
@@ -189,9 +192,7 @@ def spawn_command(command: str | list[str], environment: dict[str, str]) -> Chil
     return _spawn(argv[0], argv, {**os.environ, **environment}, None, None)
 
 
-def _spawn(
-    path: str, argv: list[str], environment: dict[str, str], ours: int | None, theirs: int | None
-) -> Child:
+def _spawn(path: str, argv: list[str], environment: dict[str, str], ours: int | None, theirs: int | None) -> Child:
     out, out_theirs = os.pipe()
     err, err_theirs = os.pipe()
     os.set_blocking(out, False)
@@ -228,21 +229,5 @@ def read_now(fd: int) -> bytes | None:
         return os.read(fd, _READ)
     except BlockingIOError:
         return None
-    except OSError:
-        return b""
-
-
-def _open(path: str) -> int | None:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-
-
-def _content(fd: int | None) -> bytes:
-    if fd is None:
-        return b""
-    try:
-        return os.pread(fd, 65536, 0)
     except OSError:
         return b""

@@ -17,6 +17,8 @@ _ATTEMPTS = 2
 _PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _STARTUP_LINES, _STARTUP_BYTES = 100, 8192
 _LOOK_AT_MEMORY_EVERY = 16
+_LONG = 0.05
+"""Seconds after which a run is looked at singly: short ones cannot each grow much."""
 
 
 class Unloadable(Exception):
@@ -92,15 +94,13 @@ class Keeper:
         self.start_by = NEVER
         self.startup = None
 
-    def worn(self, child: Child) -> str | None:
-        """Why an interpreter should be replaced after a run that ended well, or None."""
+    def worn(self, child: Child, seconds: float) -> bool:
+        """Whether an interpreter should be replaced after a run that took so long and ended well."""
         if child.runs >= self._recycle_after:
-            return "recycled"
-        if child.runs % _LOOK_AT_MEMORY_EVERY == 1:
-            grown = child.memory() - child.memory_at_start
-            if grown > self._max_growth:
-                return f"the interpreter grew by {grown // 2**20} MiB and was replaced"
-        return None
+            return True
+        if seconds < _LONG and child.runs % _LOOK_AT_MEMORY_EVERY:
+            return False
+        return child.memory() - child.memory_at_start > self._max_growth
 
 
 def read_error(payload: bytes) -> list[str]:

@@ -29,7 +29,7 @@ class Link:
         self.flush_at = NEVER
         self._reader = FrameReader()
         self._unsent = bytearray()
-        self._begun: bytes | None = None
+        self._begun: list[object] | None = None
         os.set_blocking(fd, False)
 
     def receive(self) -> list[tuple[int, bytes]]:
@@ -59,7 +59,7 @@ class Link:
 
     def begun(self, run_id: int, at: float) -> None:
         """Report a beginning, soon."""
-        self._begun = pack(ToDaemon.BEGUN, _encode([run_id, at]).encode())
+        self._begun = [run_id, at]
         self._hold(at)
 
     def ended(self, header: list[object], body: bytes, at: float) -> None:
@@ -80,7 +80,7 @@ class Link:
 
     def _settle_begun(self) -> None:
         if self._begun is not None:
-            self._unsent += self._begun
+            self._unsent += pack(ToDaemon.BEGUN, _encode(self._begun).encode())
             self._begun = None
 
     def flush(self) -> bool:

@@ -26,11 +26,11 @@ class Order:
     """One order, as far as a supervisor must understand it."""
 
     __slots__ = (
-        "body", "command", "exempt", "fresh", "kill_after", "memory", "name", "queued_at", "run_id",
+        "body", "command", "exempt", "fresh", "kill_after", "memory", "name", "run_id",
         "sequence", "soft", "timeout",
     )  # fmt: skip
 
-    def __init__(self, payload: bytes, now: float) -> None:
+    def __init__(self, payload: bytes) -> None:
         head, _, self.body = payload.partition(b"\n")
         fields = json.loads(head)
         self.sequence: int = fields[0]
@@ -44,7 +44,6 @@ class Order:
         self.memory: int | None = fields[7]
         self.command: str | list[str] | None = fields[8]
         self.name: str = fields[9]
-        self.queued_at = now
 
 
 def margin(allowance: float) -> float:
@@ -113,4 +112,6 @@ class Run:
             return ["LeaseLost", "this worker could no longer prove its lease", ""]
         if self.reason is not None or exit_text is None:
             return None
+        if self.order.command is not None:
+            return ["CommandFailed", exit_text, ""]
         return ["ProcessEnded", f"the process ended without a result: {exit_text}", ""]

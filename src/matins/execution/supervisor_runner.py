@@ -8,7 +8,6 @@ end reported.
 from __future__ import annotations
 
 import json
-import os
 
 from matins.execution import strays, system
 from matins.execution.capture import Capture, Source
@@ -26,6 +25,8 @@ _DRAIN_AT_MOST = 4 * 1024 * 1024
 _EXIT_WITHIN = 0.25
 """How long a process whose channel has ended may take to die, before it counts as having closed it."""
 _LEAVE_WITHIN = 1.0
+_REAP_EVERY = 1.0
+"""How often orphans that ended are reaped during a run, so that a long one with many cannot use up the process table."""
 _WRITTEN = {FromInterpreter.STDOUT: Source("stdout"), FromInterpreter.STDERR: Source("stderr")}
 _PIPED_OUT, _PIPED_ERR = Source("stdout"), Source("stderr")
 
@@ -54,6 +55,7 @@ class Runner:
         self._processes = Processes()
         self._child: Child | None = None
         self._levels: dict[bytes, Source] = {}
+        self._reap_at = 0.0
         self.closing = False
         self.run: Run | None = None
 
@@ -71,9 +73,18 @@ class Runner:
             child = None
         if child is None:
             self._keeper.check(now)
-            self._watch(self._keeper.start(now))
-            return None
+            return None if self._start(now) else self.interpreter_for(order, now)
         return child if child.ready else None
+
+    def _start(self, now: float) -> bool:
+        try:
+            child = self._keeper.start(now)
+        except OSError as fault:
+            self._keeper.failed([type(fault).__name__, f"no interpreter can be started: {fault}", ""], now)
+            self._link.tell(ToDaemon.FAULT, f"no interpreter can be started: {fault}", now)
+            return False
+        self._watch(child)
+        return True
 
     def begin(self, order: Order, child: Child, now: float) -> None:
         """Hand an order to a ready interpreter."""
@@ -111,6 +122,7 @@ class Runner:
     # What the processes say.
 
     def _watch(self, child: Child) -> None:
+        self._processes.add(child)
         self._watcher.add(child.out, lambda _: self._on_pipe(child, _PIPED_OUT))
         self._watcher.add(child.err, lambda _: self._on_pipe(child, _PIPED_ERR))
         if child.channel is not None:
@@ -198,7 +210,9 @@ class Runner:
             self._end(None)
         elif child is self._keeper.child:
             if child.ready:
+                text = f"an idle interpreter ended: {self._exit_text(child)}"
                 self._discard(child)
+                self._link.tell(ToDaemon.FAULT, text, boottime())
             else:
                 text = f"the interpreter ended while importing the application: {self._exit_text(child)}"
                 self._not_started(child, ["AppLoadError", text, ""])
@@ -237,6 +251,9 @@ class Runner:
         if now >= run.stream_at and run.capture.fresh:
             run.stream_at = now + self._stream_every
             self._link.tell(ToDaemon.OUTPUT, [run.order.run_id, run.capture.take()], now)
+        if now >= self._reap_at:
+            self._reap_at = now + _REAP_EVERY
+            self._processes.reap()
         if now >= self._lease_at(run):
             self._lease_over(run, now)
         if now < run.next_at or self.run is not run:
@@ -286,9 +303,7 @@ class Runner:
         now = boottime()
         is_interpreter = child is self._keeper.child
         reusable = is_interpreter and result is not None and run.reason is None
-        notes = self._clear(
-            run, child, reusable=reusable, ended=result is not None or child.status is not None
-        )
+        notes = self._clear(run, child, reusable=reusable, ended=result is not None or child.status is not None)
         self._drain(child, run.capture)
         self.run = self._child = None
         self._link.ended(self._header(run, child, result, notes, now), result[1:] if result else b"", now)
@@ -297,7 +312,7 @@ class Runner:
         elif notes or not reusable or (result and result[0] & ResultFlags.LEAKED):
             self._discard(child)
             self._start_ahead()
-        elif run.order.fresh or self._keeper.worn(child):
+        elif run.order.fresh or self._keeper.worn(child, now - run.began_at):
             self.retire()
             self._start_ahead()
 
@@ -308,12 +323,13 @@ class Runner:
         left = self._processes.left_by(child, interpreter) if ended and run.reason is None else []
         if left:
             names = ", ".join(map(strays.name_of, left[:5]))
-            notes.append(f"killed {len(left)} processes it left running: {names}")
+            noun = "process" if len(left) == 1 else "processes"
+            notes.append(f"killed {len(left)} {noun} it left running: {names}")
         unkillable: list[int] = []
         if not reusable:
             unkillable = self._processes.kill(child, sparing=None if child is interpreter else interpreter)
         elif left:
-            unkillable = self._processes.kill_left(child, interpreter)
+            unkillable = self._processes.kill_left(interpreter)
         if run.asked_at is not None and child.killed and not ended:
             notes.append("it did not stop when asked, and was killed")
         if unkillable:
@@ -328,15 +344,11 @@ class Runner:
                 capture.write(source, data, boottime())
                 taken += len(data)
 
-    def _header(
-        self, run: Run, child: Child, result: bytes | None, notes: list[str], now: float
-    ) -> list[object]:
+    def _header(self, run: Run, child: Child, result: bytes | None, notes: list[str], now: float) -> list[object]:
         order = run.order
         exit_text = None if result is not None else self._exit_text(child)
         succeeded = (
-            bool(result[0] & ResultFlags.SUCCEEDED)
-            if result
-            else child.status == 0 and order.command is not None
+            bool(result[0] & ResultFlags.SUCCEEDED) if result else child.status == 0 and order.command is not None
         )
         if succeeded and run.reason is not None:
             notes = [*notes, "it had been asked to stop, and ended well all the same"]
@@ -362,7 +374,7 @@ class Runner:
         self._unwatch(child)
         self._drain_startup(child)
         self._keeper.failed(error, now)
-        child.close()
+        self._forget(child)
         self._link.tell(ToDaemon.FAULT, f"{error[0]}: {error[1]}", now)
 
     def _drain_startup(self, child: Child) -> None:
@@ -371,7 +383,7 @@ class Runner:
 
     def _start_ahead(self) -> None:
         if self._keeper.may_start and not self.closing:
-            self._watch(self._keeper.start(boottime()))
+            self._start(boottime())
 
     def retire(self) -> None:
         """Let the interpreter end in good order, and kill it if it does not."""
@@ -379,7 +391,8 @@ class Runner:
         if child is not None:
             self._unwatch(child)
             child.close_channel()
-            child.wait(_LEAVE_WITHIN)
+            if child.ready:
+                child.wait(_LEAVE_WITHIN)
             self._discard(child)
 
     def _discard(self, child: Child) -> None:
@@ -389,6 +402,7 @@ class Runner:
 
     def _forget(self, child: Child) -> None:
         self._unwatch(child)
+        self._processes.remove(child)
         child.close()
 
     def _unwatch(self, child: Child) -> None:
@@ -400,4 +414,4 @@ class Runner:
         child = self._child or self._keeper.child
         if child is not None:
             self._processes.kill(child)
-        strays.kill_all(lambda: strays.descendants_of(os.getpid()), lambda: self._processes.reap(None))
+        self._processes.kill_left(None)

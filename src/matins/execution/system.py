@@ -53,6 +53,31 @@ def limit_memory(pid: int, size: int) -> None:
         return  # It has ended already.
 
 
+class ProcFile:
+    """A file of /proc, kept open so that reading it anew is one call; empty where there is none."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._fd = -1
+
+    def read(self) -> bytes | None:
+        """What it says now; None when it cannot be read."""
+        try:
+            return os.pread(self._fd, 65536, 0) if self._fd >= 0 else None
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
 def describe_exit(status: int) -> str:
     """How a process ended, in words, from its wait status."""
     if os.WIFSIGNALED(status):

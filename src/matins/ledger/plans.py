@@ -8,7 +8,7 @@ transaction that fails therefore loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,11 +26,11 @@ from matins.domain.planning import (
     plan,
 )
 from matins.domain.schedule import ScheduleDefinition
-from matins.domain.states import OccurrenceStatus, Reason, ScheduleId
+from matins.domain.states import OccurrenceId, OccurrenceStatus, Reason, ScheduleId
 from matins.domain.triggers import Trigger
 from matins.errors import FiresExhausted
 from matins.ledger.cancels import replace_waiting, request_cancel
-from matins.ledger.rows import LockedRows
+from matins.ledger.rows import LockedRows, OccurrenceRow
 from matins.ledger.runs import Jobs, start_positions
 from matins.ledger.settle import Settlement, open_occurrences
 from matins.store import schedules
@@ -203,23 +203,47 @@ def policy_of(definition: ScheduleDefinition) -> dict[str, Any] | None:
 
 
 def _start_admitted(rows: LockedRows, decided: Sequence[tuple[Proposal, Plan]], jobs: Jobs) -> int:
-    wanted: Mapping[tuple[ScheduleId, datetime], Proposal] = {
-        (proposal.schedule.id, row.planned_at): proposal
+    """Add the first runs of what was admitted; answers how many occurrences that were."""
+    admitted = {
+        (proposal.schedule.id, row.planned_at): (proposal, row)
         for proposal, made in decided
         for row in made.rows
         if row.admitted
     }
-    if not wanted:
+    if not admitted:
         return 0
     tx = rows.tx
     query = select(occurrence.c.id, occurrence.c.schedule_id, occurrence.c.planned_at).where(
-        tx.dialect.is_one_of(occurrence.c.schedule_id, sorted({id_ for id_, _ in wanted})),
+        tx.dialect.is_one_of(occurrence.c.schedule_id, sorted({id_ for id_, _ in admitted})),
         occurrence.c.status == OccurrenceStatus.PENDING,
-        occurrence.c.started_at.is_(None),
+        occurrence.c.created_at == tx.now,
     )
-    ids = [row.id for row in tx.execute(query) if (row.schedule_id, row.planned_at) in wanted]
-    rows.lock_occurrences(ids)
-    for id_ in ids:
-        row = rows.occurrences[id_]
-        start_positions(rows, row, jobs, range(min(len(row.jobs), row.policy.get("parallel", 1))))
-    return len(ids)
+    for inserted in tx.execute(query):
+        found = admitted.get((inserted.schedule_id, inserted.planned_at))
+        if found is not None:
+            row = _just_inserted(tx.now, inserted.id, *found)
+            start_positions(rows, row, jobs, range(min(len(row.jobs), row.policy.get("parallel", 1))))
+    return len(admitted)
+
+
+def _just_inserted(now: datetime, id_: OccurrenceId, proposal: Proposal, row: PlannedRow) -> OccurrenceRow:
+    """The occurrence that this transaction has inserted, without reading it back."""
+    definition = proposal.definition
+    return OccurrenceRow(
+        id=id_,
+        schedule_id=proposal.schedule.id,
+        app=proposal.schedule.app,
+        kind=row.kind,
+        fire_at=row.fire_at,
+        status=OccurrenceStatus.PENDING,
+        reason=None,
+        admitted_at=now,
+        started_at=None,
+        finished_at=None,
+        worker_id=None,
+        cancel_requested_at=None,
+        cancel_requested_by=None,
+        jobs=definition.jobs,
+        args=definition.args,
+        policy=policy_of(definition) or {},
+    )

@@ -124,14 +124,24 @@ def earliest_own_watermark(tx: Tx) -> datetime | None:
 
 
 def _known_to(version_id: int, query: Select[Any]) -> Select[Any]:
-    known = and_(
-        app_version_schedule.c.version_id == version_id,
-        app_version_schedule.c.schedule_id == job_schedule.c.id,
-        app_version_schedule.c.definition_hash == job_schedule.c.definition_hash,
-        app_version_schedule.c.applies,
+    """Only schedules in force in this version's wording.
+
+    A scalar subquery and not a join: it is one look-up by key a row on every database, whatever the planner believes of
+    tables that have just been filled.
+    """
+    known = (
+        select(app_version_schedule.c.definition_hash)
+        .where(
+            app_version_schedule.c.version_id == version_id,
+            app_version_schedule.c.schedule_id == job_schedule.c.id,
+            app_version_schedule.c.applies,
+        )
+        .scalar_subquery()
     )
-    return query.join_from(job_schedule, app_version_schedule, known).where(
-        job_schedule.c.quarantined_at.is_(None), job_schedule.c.removed_at.is_(None)
+    return query.where(
+        job_schedule.c.definition_hash == known,
+        job_schedule.c.quarantined_at.is_(None),
+        job_schedule.c.removed_at.is_(None),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, insert, select, update
+from sqlalchemy import ColumnElement, exists, func, insert, select, update
 
 from matins.domain.states import ScheduleId, WorkerStatus
 from matins.store.engine import Tx
@@ -126,10 +126,10 @@ def prune(tx: Tx, older_than: timedelta) -> int:
 
 
 def _known_to_any(live: set[int], *also: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(
-        and_(
-            app_version_schedule.c.schedule_id == job_schedule.c.id,
-            app_version_schedule.c.version_id.in_(sorted(live)),
-            *also,
-        )
+    """Whether one of these versions knows the schedule; by key for each row, for the reason `schedules.due` has."""
+    known = select(func.count()).where(
+        app_version_schedule.c.schedule_id == job_schedule.c.id,
+        app_version_schedule.c.version_id.in_(sorted(live)),
+        *also,
     )
+    return known.scalar_subquery() > 0

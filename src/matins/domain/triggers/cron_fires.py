@@ -23,7 +23,6 @@ MINUTE = timedelta(minutes=1)
 def next_fixed_time(calendar: WallCalendar, zone: ZoneInfo, base: datetime) -> datetime | None:
     """The first fire after `base` of an expression that names fixed times."""
     wall = _start_of_search(zone, base)
-    second_pass = wall.fold == 1
     last_year = wall.year + YEARS_AHEAD
     while (found := calendar.next_wall(wall)) is not None and found.year <= last_year:
         wall = found
@@ -37,7 +36,7 @@ def next_fixed_time(calendar: WallCalendar, zone: ZoneInfo, base: datetime) -> d
         fire = instant_of(wall, zone)
         if fire > base:
             return fire
-        if change is not None and second_pass:
+        if change is not None:  # `base` lies in the second pass, in which fixed times do not run
             wall = change.wall_before - SECOND
     return None
 
@@ -58,17 +57,15 @@ def _next_before_or_in_second_pass(
     found = calendar.next_wall(wall_of(base, zone))
     if found is not None and found < change.wall_before:
         return instant_of(found, zone)
-    return _next_real(calendar, zone, change.at - SECOND, change.wall_after - SECOND, fold=1)
+    return _next_real(calendar, zone, change.at - SECOND, change.wall_after - SECOND)
 
 
-def _next_real(
-    calendar: WallCalendar, zone: ZoneInfo, base: datetime, wall: datetime, *, fold: int = 0
-) -> datetime | None:
-    """The first time after `wall` that is an instant after `base`, trying the given pass of a repeated one first."""
+def _next_real(calendar: WallCalendar, zone: ZoneInfo, base: datetime, wall: datetime) -> datetime | None:
+    """The first time after `wall` that is an instant after `base`; of a repeated one the first pass that is."""
     last_year = wall.year + YEARS_AHEAD
     while (found := calendar.next_wall(wall)) is not None and found.year <= last_year:
         wall = found
-        fire = instant_of(wall.replace(fold=fold), zone)
+        fire = instant_of(wall, zone)
         change = change_at(wall, zone)
         if change is None:
             return fire

@@ -6,9 +6,8 @@ Many rows are updated by one statement that joins a JSON table, as neither has `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import insert
 
 from matins.store.dialects.base import Row, Trouble
+from matins.store.dialects.json_rows import encode
 from matins.store.types import Instant
 
 _TRANSIENT = (1205, 1213, 1020)
@@ -112,10 +112,7 @@ class MariaDB:
             return 0
         names = list(rows[0])
         statement = text(_joined_update(table, keys, names))
-        dialect = connection.dialect
-        binders = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
-        body = json.dumps([[_plain(row[name], binders[name]) for name in names] for row in rows], separators=(",", ":"))
-        return connection.execute(statement, {"rows": body}).rowcount
+        return connection.execute(statement, {"rows": encode(table, names, rows, _instant_text)}).rowcount
 
     def trouble(self, error: BaseException) -> Trouble:
         arguments = getattr(error, "args", ())
@@ -131,9 +128,7 @@ class MariaDB:
 
 
 def _joined_update(table: Table, keys: Sequence[str], names: Sequence[str]) -> str:
-    columns = ", ".join(
-        f"`{name}` {_json_type(table.c[name].type)} PATH '$[{index}]'" for index, name in enumerate(names)
-    )
+    columns = ", ".join(f"`{name}` {_json_type(table.c[name].type)} PATH '$.{name}'" for name in names)
     on = " AND ".join(f"t.`{key}` = given.`{key}`" for key in keys)
     values = ", ".join(f"t.`{name}` = given.`{name}`" for name in names if name not in keys)
     # Only names from the schema enter the text; every value is in the one parameter.
@@ -156,6 +151,5 @@ def _json_type(kind: Any) -> str:
     return f"VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if length else "LONGTEXT"
 
 
-def _plain(value: Any, binder: Any) -> Any:
-    bound = binder(value) if binder is not None else value
-    return bound.isoformat(sep=" ") if isinstance(bound, datetime) else bound
+def _instant_text(instant: datetime) -> str:
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
