@@ -233,10 +233,10 @@ def _go_on(
         states = latest[id_] if len(row.jobs) > 1 else [RunState(position=run.position, status=finish.status)]
         step = advance(row.state(rows.tx.now), states)
         start_positions(rows, row, jobs, step.start)
-        skip_positions(rows, row, jobs, step.skip, step.skip_reason)
+        skip_positions(rows, row, jobs, step.skip, step.reason)
         done.skipped += len(step.skip)
         if step.outcome is not None:
-            end_occurrence(rows, row, step.outcome, finish.reason or step.skip_reason, finish.finished_at, done)
+            end_occurrence(rows, row, step.outcome, finish.reason or step.reason, finish.finished_at, done)
 
 
 def _latest_runs(rows: LockedRows, ids: Sequence[OccurrenceId]) -> dict[OccurrenceId, list[RunState]]:
