@@ -105,8 +105,9 @@ def write_plans(tx: Tx, proposals: Sequence[Proposal], jobs: Jobs, *, chance: An
     decided = [(one, _decide(one, standing.get(one.schedule.id, ()), tx.now)) for one in current]
     written.plans = [(one.schedule.id, made) for one, made in decided]
     written.more = any(one.more for one in current) or len(current) < len(proposals)
-    _cancel_for(rows, decided, jobs, chance, written)
     insert_rows(tx, decided)
+    # After the rows are there: one that had not begun ends at once, and the fire that waited for it comes up.
+    _cancel_for(rows, decided, jobs, chance, written)
     written.admitted = _start_admitted(rows, decided, jobs)
     schedules.write_watermarks(tx, [_watermark(one, made, tx.now) for one, made in decided])
     rows.flush()
