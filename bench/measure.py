@@ -86,6 +86,11 @@ def next_minute(at_least_seconds: float) -> int:
     return math.ceil((time.time() + at_least_seconds) / 60) * 60
 
 
+def unix_time() -> float:
+    """The wall clock, in seconds."""
+    return time.time()
+
+
 def sleep_until(instant: float) -> None:
     """Wait for a wall-clock instant."""
     while (left := instant - time.time()) > 0:

@@ -13,6 +13,7 @@ from bench.measure import Figure
 
 BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
+PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
 def tables(figures: Sequence[Figure]) -> str:
@@ -41,11 +42,11 @@ def machine() -> str:
     return f"Measured on {datetime.now(UTC):%Y-%m-%d}: " + ", ".join(filter(None, facts)) + "."
 
 
-def write(document: Path, content: str) -> None:
-    """Put the tables between the document's marks."""
-    before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n\n{content}\n{END}{after}", encoding="utf-8")
+def write(document: Path, content: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put what was measured between the document's marks."""
+    before, _, rest = document.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    document.write_text(f"{before}{begin}\n\n{content}\n{end}{after}", encoding="utf-8")
 
 
 def _schedulers(figures: Sequence[Figure]) -> str:
@@ -64,7 +65,7 @@ def _schedulers(figures: Sequence[Figure]) -> str:
         rates = {figure.schedules: _rate(figure) for figure in own if figure.work == "burst"}
         late = next((figure for figure in own if figure.work == "lateness"), None)
         rows.append([peer, setting, *(rates.get(count, "–") for count in bursts), *_lateness(late)])
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _floor(figures: Sequence[Figure]) -> str:
@@ -73,7 +74,7 @@ def _floor(figures: Sequence[Figure]) -> str:
     for peer in dict.fromkeys(figure.peer for figure in figures):
         rates = {figure.setting: _rate(figure) for figure in figures if figure.peer == peer}
         rows.append([peer, *(rates.get(setting, "–") for setting in settings)])
-    return _table(["runs/s", *settings], rows)
+    return table(["runs/s", *settings], rows)
 
 
 def _rate(figure: Figure) -> str:
@@ -87,7 +88,8 @@ def _lateness(figure: Figure | None) -> list[str]:
     return [f"{figure.p50_ms:.1f} ms", f"{figure.p99_ms:.1f} ms", f"{figure.finished:,}"]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

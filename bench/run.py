@@ -106,7 +106,7 @@ def main() -> None:
     tables = report.tables(figures)
     print("\n" + tables)
     if not arguments.no_write:
-        report.write(ROOT / "docs" / "performance.md", tables)
+        report.write(report.PERFORMANCE, tables)
 
 
 def install_peers() -> None:
