@@ -83,7 +83,7 @@ def _count(store: Store) -> int:
 
 def _finished(store: Store) -> tuple[int, float]:
     query = select(func.count(), func.max(job_run.c.finished_at)).where(job_run.c.status == "succeeded")
-    row = store.read(lambda tx: tx.execute(query).one())
+    [row] = store.read(lambda tx: tx.rows(query))
     return row[0], row[1].timestamp() if row[1] else 0.0
 
 

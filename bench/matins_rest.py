@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from sqlalchemy import func, select, text
@@ -172,7 +173,7 @@ def _latest_start(store: Store) -> float:
         .order_by(job_run.c.started_at)
     )
     starts = [row.started_at for row in store.read(lambda tx: tx.rows(query))]
-    return max((b - a).total_seconds() for a, b in zip(starts, starts[1:], strict=False))
+    return max(float((b - a).total_seconds()) for a, b in pairwise(starts))
 
 
 if __name__ == "__main__":
