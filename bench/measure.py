@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 
 LATENESS_SCHEDULES = 50
 LATENESS_SECONDS = 20
+BURST_SECONDS = 180
+"""How long after the due instant a burst is given up; what had finished by then is told."""
 WARM_UP_SECONDS = 3
 """Left out of the lateness: what a peer does when it starts is another question."""
 
@@ -33,9 +35,9 @@ class Figure:
     p99_ms: float | None = None
 
     @property
-    def runs_per_second(self) -> float | None:
-        """From the due instant to the last finished run."""
-        return self.finished / self.seconds if self.seconds else None
+    def runs_per_second(self) -> float:
+        """From the due instant to the last finished run; zero for a figure of lateness."""
+        return self.finished / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

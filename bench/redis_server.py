@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from tests.databases import process
 from tests.databases.binaries import find_or_install
-from tests.databases.process import free_port
 
 
 @contextmanager
@@ -21,17 +21,17 @@ def redis_server() -> Iterator[str]:
         MissingBinaries: it is not installed and cannot be.
     """
     (program,) = find_or_install("redis-server", [("redis-server",)])
-    port = free_port()
+    port = process.free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen([program, *options, "--dir", folder], stdout=subprocess.DEVNULL) as server,
-    ):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        server = process.spawn([program, *options], None, folder, folder / "log")
         try:
             _wait_for(port)
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
+            server.wait()
 
 
 def _wait_for(port: int) -> None:

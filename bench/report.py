@@ -20,7 +20,7 @@ def tables(figures: Sequence[Figure]) -> str:
     """What was measured, as Markdown."""
     floor = [figure for figure in figures if figure.peer.startswith("SQL by hand")]
     others = [figure for figure in figures if figure not in floor]
-    parts = [machine()]
+    parts = [f"On {machine()}. Last measured {datetime.now(UTC):%Y-%m-%d}."]
     if others:
         parts.append(_schedulers(others))
     if floor:
@@ -39,7 +39,7 @@ def machine() -> str:
         f"Python {platform.python_version()}",
         "servers on the same machine, fsync on",
     ]
-    return f"Measured on {datetime.now(UTC):%Y-%m-%d}: " + ", ".join(filter(None, facts)) + "."
+    return ", ".join(filter(None, facts))
 
 
 def write(document: Path, content: str, begin: str = BEGIN, end: str = END) -> None:

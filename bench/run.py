@@ -15,52 +15,19 @@ import tempfile
 import venv
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench import report
+from bench.drivers import DUE_AT_ONCE, PEER_PYTHON, PEERS, ROOT, Call, calls
+from bench.figures import Figures
 from bench.measure import Figure
 from bench.redis_server import redis_server
 from tests.databases.binaries import MissingBinaries
 from tests.databases.client import KeeperClient, KeeperProcess, Server, ServerMissing
 from tests.databases.creation import MariaDBPlace, Place, PostgreSQLPlace, SQLitePlace
 
-ROOT = Path(__file__).parents[1]
-PEERS = ROOT / "bench" / ".venv"
 REQUIREMENTS = ROOT / "bench" / "requirements.txt"
-DATABASES = ("sqlite", "postgresql", "mariadb")
-FLOOR_RUNS = (8, 16, 32, 50)
-FLOOR_SCHEDULES = 4000
-DRIVER_SECONDS = 900
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Driver:
-    """One module to run for some works against one kind of server."""
-
-    module: str
-    server: str
-    works: tuple[str, ...] = ("burst", "lateness")
-    options: tuple[str, ...] = ()
-    python: str = sys.executable
-
-    @property
-    def name(self) -> str:
-        return f"{self.module} {self.server} {' '.join(self.options)}".strip()
-
-
-PEER_PYTHON = str(PEERS / "bin" / "python")
-MATINS = [Driver(module="bench.matins_driver", server=kind) for kind in DATABASES]
-OTHERS = [
-    Driver(module="bench.peers.apscheduler_threads", server="none", python=PEER_PYTHON),
-    Driver(module="bench.peers.celery_beat", server="redis", works=("burst",), python=PEER_PYTHON),
-    Driver(module="bench.peers.procrastinate_periodic", server="postgresql", python=PEER_PYTHON),
-]
-FLOOR = [
-    Driver(module="bench.peers.sql_floor", server=kind, works=("floor",), options=("--runs", str(runs)))
-    for kind in DATABASES
-    for runs in FLOOR_RUNS
-]
+DRIVER_SECONDS = 600
 
 
 class Servers:
@@ -93,19 +60,23 @@ def place_on(server: Server) -> Place:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--only", default="", help="only drivers whose name has this text, `floor` or `matins` say")
-    parser.add_argument("--schedules", type=int, nargs="+", default=[1000, 10_000], help="how many are due at once")
+    parser.add_argument("--only", default="", help="only calls whose name has this text, `floor` or `matins` say")
+    parser.add_argument("--schedules", type=int, nargs="+", default=DUE_AT_ONCE, help="how many are due at once")
     parser.add_argument("--repeat", type=int, default=1, help="take the middle one of so many measurements")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
 
-    drivers = [driver for driver in (*MATINS, *OTHERS, *FLOOR) if arguments.only in driver.name]
-    if any(driver.python == PEER_PYTHON for driver in drivers):
+    chosen = [call for call in calls(arguments.schedules) if arguments.only in call.name]
+    if any(call.driver.python == PEER_PYTHON for call in chosen):
         install_peers()
-    figures = measure_all(drivers, arguments.schedules, arguments.repeat)
-    tables = report.tables(figures)
+    figures = Figures(ROOT / "bench" / "figures.json", report.machine())
+    for call, told in measure_all(chosen, arguments.repeat):
+        figures.replace(call.name, told)
+    every_call = calls(sorted({*DUE_AT_ONCE, *arguments.schedules}))
+    tables = report.tables(figures.of([call.name for call in every_call]))
     print("\n" + tables)
     if not arguments.no_write:
+        figures.save()
         report.write(report.PERFORMANCE, tables)
 
 
@@ -121,19 +92,15 @@ def install_peers() -> None:
     ready.write_text(REQUIREMENTS.read_text())
 
 
-def measure_all(drivers: Sequence[Driver], schedules: Sequence[int], repeat: int) -> list[Figure]:
-    """Run every driver on every work it knows, and keep the middle figure of each."""
-    figures: list[Figure] = []
+def measure_all(chosen: Sequence[Call], repeat: int) -> Iterator[tuple[Call, list[Figure]]]:
+    """Make every call, and give the middle figure of each."""
     with ExitStack() as stack:
         keeper = KeeperProcess()
         stack.callback(keeper.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="matins-bench-")))
         servers = Servers(stack, KeeperClient(keeper.path), folder)
-        for driver in drivers:
-            for options in works(driver, schedules):
-                taken = [figure for _ in range(repeat) for figure in measure(driver, options, servers)]
-                figures += middle(taken)
-    return figures
+        for call in chosen:
+            yield call, middle([figure for _ in range(repeat) for figure in measure(call, servers)])
 
 
 def middle(figures: Sequence[Figure]) -> list[Figure]:
@@ -141,31 +108,22 @@ def middle(figures: Sequence[Figure]) -> list[Figure]:
     alike: dict[tuple[str, str], list[Figure]] = {}
     for figure in figures:
         alike.setdefault((figure.peer, figure.setting), []).append(figure)
-    ordered = (sorted(group, key=lambda figure: figure.seconds or figure.p99_ms or 0) for group in alike.values())
+    ordered = (sorted(group, key=_goodness) for group in alike.values())
     return [group[len(group) // 2] for group in ordered]
 
 
-def works(driver: Driver, schedules: Sequence[int]) -> Iterator[list[str]]:
-    """The command lines a driver is called with."""
-    for work in driver.works:
-        match work:
-            case "burst":
-                yield from (["--work", work, "--schedules", str(count)] for count in schedules)
-            case "floor":
-                yield ["--schedules", str(FLOOR_SCHEDULES)]
-            case _:
-                yield ["--work", work]
+def _goodness(figure: Figure) -> float:
+    return figure.runs_per_second if figure.p99_ms is None else -figure.p99_ms
 
 
-def measure(driver: Driver, options: Sequence[str], servers: Servers) -> list[Figure]:
-    """Call a driver once; no figure where it is missing, fails, or its server cannot be had."""
-    if not ROOT.joinpath(*driver.module.split(".")).with_suffix(".py").exists():
-        return _left_out(driver, "there is no such driver yet")
-    print(f"measuring {driver.name} {' '.join(options)}", flush=True)
+def measure(call: Call, servers: Servers) -> list[Figure]:
+    """Make a call once; no figure where the driver is missing or fails, or its server cannot be had."""
+    if not ROOT.joinpath(*call.driver.module.split(".")).with_suffix(".py").exists():
+        return _left_out(call, "there is no such driver yet")
+    print(f"measuring {call.name}", flush=True)
     try:
-        server = servers.empty(driver.server)
         done = subprocess.run(
-            [driver.python, "-m", driver.module, *driver.options, *options, "--server", server],
+            [*call.command, "--server", servers.empty(call.driver.server)],
             cwd=ROOT,
             env={**os.environ, "PYTHONWARNINGS": "ignore"},
             capture_output=True,
@@ -174,14 +132,14 @@ def measure(driver: Driver, options: Sequence[str], servers: Servers) -> list[Fi
             check=True,
         )
     except subprocess.CalledProcessError as fault:
-        return _left_out(driver, f"{fault}\n{fault.stderr}")
+        return _left_out(call, f"{fault}\n{fault.stderr}")
     except (MissingBinaries, ServerMissing, subprocess.TimeoutExpired) as fault:
-        return _left_out(driver, str(fault))
+        return _left_out(call, str(fault))
     return [Figure(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def _left_out(driver: Driver, why: str) -> list[Figure]:
-    print(f"left out {driver.name}: {why}", file=sys.stderr, flush=True)
+def _left_out(call: Call, why: str) -> list[Figure]:
+    print(f"left out {call.name}: {why}", file=sys.stderr, flush=True)
     return []
 
 

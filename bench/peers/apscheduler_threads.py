@@ -10,6 +10,7 @@ import apscheduler
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from bench.measure import (
+    BURST_SECONDS,
     LATENESS_SECONDS,
     WARM_UP_SECONDS,
     Figure,
@@ -44,7 +45,7 @@ def burst(work: Work) -> Figure:
     scheduler.start()
     if time.time() > due:
         raise RuntimeError("the jobs were not declared before they were due")
-    all_finished.wait(600)
+    all_finished.wait(due + BURST_SECONDS - time.time())
     scheduler.shutdown(wait=False)
     return Figure(
         peer=PEER,

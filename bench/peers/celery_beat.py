@@ -18,7 +18,7 @@ from importlib.metadata import version
 
 import redis
 
-from bench.measure import Figure, Work, answer, next_minute, told
+from bench.measure import BURST_SECONDS, Figure, Work, answer, next_minute, told
 
 CORES = os.cpu_count() or 1
 PEER = f"Celery beat {version('celery')}"
@@ -42,7 +42,7 @@ def burst(work: Work) -> Figure:
         celery(environment, "worker", "--concurrency", str(CORES), "--loglevel", "ERROR", "--pool", "prefork"),
         celery(environment, "beat", "--schedule", f"{folder}/beat", "--pidfile=", "--loglevel", "ERROR"),
     ):
-        deadline = due + 600
+        deadline = due + BURST_SECONDS
         while broker.llen(FINISHED) < work.schedules and time.time() < deadline:
             time.sleep(0.2)
     finished = [float(at) for at in broker.lrange(FINISHED, 0, -1)]

@@ -12,6 +12,7 @@ import procrastinate
 import psycopg
 
 from bench.measure import (
+    BURST_SECONDS,
     LATENESS_SECONDS,
     WARM_UP_SECONDS,
     Figure,
@@ -62,7 +63,7 @@ async def burst(work: Work) -> Figure:
     app = application(work, f"{at.minute} {at.hour} {at.day} {at.month} *", [])
     finished = asyncio.Event()
     watch = asyncio.create_task(_watch(work, due, finished))
-    await run_until(app, due + 600, finished)
+    await run_until(app, due + BURST_SECONDS, finished)
     watch.cancel()
     count, last = _succeeded(work.server)
     return Figure(

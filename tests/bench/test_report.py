@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import report
+from bench.figures import Figures
 from bench.measure import Figure, lateness, percentile
 from bench.run import middle
 
@@ -55,3 +56,25 @@ def test_the_tables_replace_only_what_stands_between_the_marks(tmp_path: Path) -
     report.write(document, "newer\n")
 
     assert document.read_text() == f"before\n{report.BEGIN}\n\nnewer\n\n{report.END}\nafter\n"
+
+
+def test_figures_outlive_a_run_that_measures_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    first = Figures(path, "this machine")
+    first.replace("a", [burst("a", schedules=10, seconds=1.0)])
+    first.replace("b", [burst("b", schedules=10, seconds=1.0)])
+    first.save()
+
+    second = Figures(path, "this machine")
+    second.replace("b", [burst("b", schedules=10, seconds=2.0)])
+
+    assert [(figure.peer, figure.seconds) for figure in second.of(["b", "a", "c"])] == [("b", 2.0), ("a", 1.0)]
+
+
+def test_figures_of_another_machine_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    elsewhere = Figures(path, "that machine")
+    elsewhere.replace("a", [burst("a", schedules=10, seconds=1.0)])
+    elsewhere.save()
+
+    assert Figures(path, "this machine").of(["a"]) == []

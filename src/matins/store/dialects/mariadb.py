@@ -125,9 +125,6 @@ class MariaDB:
             return Trouble.AWAY
         return Trouble.OTHER
 
-    def notify(self, connection: Connection) -> None:
-        return
-
 
 @cache
 def _joined_update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> TextClause:

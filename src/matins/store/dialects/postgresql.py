@@ -31,7 +31,6 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    text,
     type_coerce,
     update,
 )
@@ -41,10 +40,8 @@ from matins.store.dialects.base import Row, Trouble
 from matins.store.dialects.json_rows import encode
 from matins.store.types import Instant
 
-CHANNEL = "matins"
-
 _TRANSIENT = ("40001", "40P01", "55P03", "57014")
-_AWAY = ("08", "57P", "53", "25006")
+_AWAY = ("08", "57P", "53", "25006", "28", "3D")
 
 
 _BY_INDEX = {"enable_seqscan": "off", "random_page_cost": "1.1", "jit": "off"}
@@ -122,9 +119,6 @@ class PostgreSQL:
         if state in _TRANSIENT:
             return Trouble.TRANSIENT
         return Trouble.AWAY if state.startswith(_AWAY) else Trouble.OTHER
-
-    def notify(self, connection: Connection) -> None:
-        connection.execute(text(f"NOTIFY {CHANNEL}"))
 
 
 @cache

@@ -96,9 +96,6 @@ class SQLite:
             return Trouble.TRANSIENT
         return Trouble.AWAY if primary in _AWAY else Trouble.OTHER
 
-    def notify(self, connection: Connection) -> None:
-        return
-
 
 # The statements that are run once a row go to the driver as they are: only names from the schema enter their text, and
 # what SQLAlchemy does for each row's parameters would cost several times what SQLite does with them.
