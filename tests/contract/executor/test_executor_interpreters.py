@@ -145,11 +145,7 @@ def test_short_repeatable_runs_are_handed_ahead_and_run_in_order_one_at_a_time(b
     path = tmp_path / "order"
     job = Job(name="appends", on_lost=OnLost.RETRY)
     assert bench.executor.capacity(job) == 1
-    for _ in range(100):  # On a busy machine it takes a few until they are known to be short.
-        bench.run("appends", args={"path": str(path), "word": "first"}, on_lost=OnLost.RETRY)
-        if (ahead := min(20, bench.executor.capacity(job))) > 4:
-            break
-    assert ahead > 4
+    ahead = bench.make_short("appends", args={"path": str(path), "word": "first"})
     path.unlink()
     ids = [
         bench.submit("appends", args={"path": str(path), "word": str(n)}, on_lost=OnLost.RETRY) for n in range(ahead)
@@ -162,7 +158,7 @@ def test_short_repeatable_runs_are_handed_ahead_and_run_in_order_one_at_a_time(b
 
 
 def test_orders_behind_a_run_that_takes_longer_than_expected_are_returned(bench: Bench) -> None:
-    bench.run("sleeps", args={"seconds": 0}, on_lost=OnLost.RETRY)
+    bench.make_short("sleeps", args={"seconds": 0})
     slow = bench.start("sleeps", on_lost=OnLost.RETRY)
     behind = bench.submit("sleeps", args={"seconds": 0}, on_lost=OnLost.RETRY)
     bench.until(lambda: bench.returned() == [behind])

@@ -78,15 +78,18 @@ def test_the_exception_that_stops_a_job_has_a_public_name() -> None:
 
 def test_a_waiting_order_that_is_stopped_is_returned_and_never_begins(bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "begun"
-    bench.run("appends", args={"path": str(path), "word": "zero"}, on_lost=OnLost.RETRY)
+    bench.make_short("appends", args={"path": str(path), "word": "zero"})
+    path.unlink()
     with bench.frozen():
-        for word in ("one", "two"):
+        first, second = (
             bench.submit("appends", args={"path": str(path), "word": word}, on_lost=OnLost.RETRY)
-        bench.executor.stop(3, StopReason.CANCEL)
+            for word in ("one", "two")
+        )
+        bench.executor.stop(second, StopReason.CANCEL)
         bench.listen(0)
-    assert bench.first(Returned, 3).reason == "cancel"
-    assert bench.end_of(2).status is RunStatus.SUCCEEDED
-    assert path.read_text().split() == ["zero", "one"]
+    assert bench.first(Returned, second).reason == "cancel"
+    assert bench.end_of(first).status is RunStatus.SUCCEEDED
+    assert path.read_text().split() == ["one"]
 
 
 def test_a_result_that_has_arrived_counts_when_the_stop_comes_after(bench: Bench) -> None:
@@ -206,7 +209,7 @@ def test_closing_interrupts_what_is_on_within_the_grace(make_bench: Callable[...
 
 
 def test_closing_returns_what_has_not_begun(bench: Bench) -> None:
-    bench.run("sleeps", args={"seconds": 0}, on_lost=OnLost.RETRY)
+    bench.make_short("sleeps", args={"seconds": 0})
     running = bench.start("sleeps", on_lost=OnLost.RETRY)
     waiting = bench.submit("sleeps", on_lost=OnLost.RETRY)
     bench.close(grace=2)

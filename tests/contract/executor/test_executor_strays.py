@@ -97,10 +97,10 @@ def test_a_job_that_kills_its_supervisor_is_lost_itself(bench: Bench) -> None:
 
 
 def test_orders_waiting_behind_a_killed_supervisor_are_returned(bench: Bench) -> None:
-    bench.run("nothing", on_lost=OnLost.RETRY)
+    room = bench.make_short("nothing")
     supervisor = bench.supervisor()
     with bench.frozen():
-        ids = [bench.submit("nothing", on_lost=OnLost.RETRY) for _ in range(10)]
+        ids = [bench.submit("nothing", on_lost=OnLost.RETRY) for _ in range(room)]
         bench.listen(0)
         os.kill(supervisor, signal.SIGKILL)
         bench.until(lambda: not bench.unanswered)
@@ -113,7 +113,7 @@ def test_what_had_begun_under_a_killed_supervisor_is_never_returned(bench: Bench
     for turn in range(5):
         words = [f"{turn}-{number}" for number in range(20)]
         bench.until(lambda: bench.executor.capacity() == 1)
-        bench.run("appends", args={"path": str(path), "word": "first"}, on_lost=OnLost.RETRY)
+        bench.make_short("appends", args={"path": str(path), "word": "first"})
         ids = {
             bench.submit("appends", args={"path": str(path), "word": word}, on_lost=OnLost.RETRY): word
             for word in words
