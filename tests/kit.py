@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from matins.clock import ManualClock
 from matins.domain.job import Job
@@ -22,7 +22,7 @@ from matins.ledger.turn import Done, Work, take_turn
 from matins.store import schedules, versions, workers
 from matins.store.engine import Store, Tx
 from matins.store.migrate import migrate
-from matins.store.tables import job_run, job_schedule, occurrence
+from matins.store.tables import installation, job_run, job_schedule, metadata, occurrence
 from matins.store.versions import KnownSchedule
 from matins.store.workers import NewWorker
 
@@ -39,15 +39,27 @@ def definition(id_: str, trigger: Any = None, **values: Any) -> ScheduleDefiniti
 class Ledger:
     """One application's ledger in one database, its clock set by hand."""
 
-    def __init__(self, url: str, *, jobs: Sequence[Job] = (Job(name="work"),)) -> None:
+    def __init__(self, url: str, *, jobs: Sequence[Job] = (Job(name="work"),), migrated: bool = False) -> None:
         self.clock = ManualClock(START)
         self.store = Store(url, now=self.clock)
-        migrate(self.store)
+        if not migrated:
+            migrate(self.store)
         self.jobs = {job.name: job for job in jobs}
         self.version_id = 0
 
     def close(self) -> None:
         self.store.close()
+
+    def wipe(self) -> None:
+        """Leave the tables as the migrations made them, for the next test."""
+
+        def work(tx: Tx) -> None:
+            for table in reversed(metadata.sorted_tables):
+                if table is not installation:
+                    tx.execute(delete(table))
+            tx.execute(update(installation).values(revision=0, paused_at=None, paused_by=None, paused_reason=None))
+
+        self.store.write(work)
 
     def pass_time(self, **by: float) -> None:
         self.clock.advance(timedelta(**by))

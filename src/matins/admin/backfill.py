@@ -19,7 +19,6 @@ from matins.store.engine import Store, Tx
 
 MOST = 1000
 """Fire times that one request may run."""
-_EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ def _check_range(start: datetime, end: datetime, now: datetime) -> None:
 
 def _fires(meant: Definition, start: datetime, end: datetime) -> list[datetime]:
     """The planned instants whose fire times lie in the range."""
-    if meant.own_trigger and (unknown := _unknown_before(meant)) is not None and start < unknown:
+    if (unknown := meant.known_since) is not None and start < unknown:
         raise ConflictError(
             f"The fires of {meant.trigger.describe()} are only known from {_shown(unknown)} on.",
             remedy="Trigger the schedule by hand, with arguments that name the time.",
@@ -110,11 +109,6 @@ def _fires(meant: Definition, start: datetime, end: datetime) -> list[datetime]:
             remedy="Ask for it in several pieces.",
         )
     return found
-
-
-def _unknown_before(meant: Definition) -> datetime | None:
-    """Before when the fires of a trigger of the user's own are not stored."""
-    return next(meant.fires_after(_EARLIEST), None)
 
 
 def _with_records(tx: Tx, id_: str, planned: list[datetime], meant: Definition) -> list[BackfillFire]:
