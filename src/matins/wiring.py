@@ -120,7 +120,14 @@ def assemble(
         _wake(wakes, "scheduler")
 
     definitions = DefinitionKeeper(
-        store=store, state=state, code=code, load=load, catalogue=catalogue, bus=bus, changed=definitions_changed
+        store=store,
+        state=state,
+        code=code,
+        load=load,
+        catalogue=catalogue,
+        bus=bus,
+        changed=definitions_changed,
+        code_replaced=executor.reload,
     )
 
     def refresh_fires() -> None:

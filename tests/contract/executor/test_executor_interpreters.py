@@ -41,6 +41,16 @@ def test_an_interpreter_is_recycled_after_so_many_runs(make_bench: Callable[...,
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
 
 
+def test_after_a_reload_what_is_under_way_ends_and_the_next_run_has_new_code(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(slots=2)
+    old = bench.run("where").result["pid"]
+    under_way = bench.start("where")
+    bench.executor.reload()
+    assert bench.end_of(under_way).status is RunStatus.SUCCEEDED
+    bench.until(lambda: bench.executor.capacity() == 2)
+    assert bench.run("where").result["pid"] != old
+
+
 def test_an_interpreter_that_has_grown_is_replaced(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(limits=SlotLimits(interpreter_growth_bytes=50_000_000))
     bench.run("grows", args={"size": 10_000_000})
