@@ -90,7 +90,10 @@ class Plan:
 def next_run(trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime) -> datetime | None:
     """When the schedule fires next, jitter included; None for never."""
     following = trigger.next_after(planned_through)
-    return None if following is None else following + definition.jitter_offset
+    try:
+        return None if following is None else following + definition.jitter_offset
+    except OverflowError:
+        return None
 
 
 def find_due(trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime, now: datetime) -> DueFires:

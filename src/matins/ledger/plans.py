@@ -141,11 +141,15 @@ def _watermark(proposal: Proposal, made: Plan, now: datetime) -> Watermark:
 def following_run(
     trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime, now: datetime
 ) -> datetime | None:
-    """When the schedule fires next; for a trigger of the user's own whose stored fires are used up, when to look again."""
+    """When the schedule fires next; None for never, which is also what a fire in the last thousand years means.
+
+    For a trigger of the user's own whose stored fires are used up it is when to look again.
+    """
     try:
-        return next_run(trigger, definition, planned_through)
+        following = next_run(trigger, definition, planned_through)
     except FiresExhausted:
         return now + RECHECK
+    return None if following is None or following >= schedules.FAR else following
 
 
 def _cancel_for(

@@ -33,7 +33,8 @@ class PlannableSchedule:
     @property
     def state(self) -> tuple[object, ...]:
         """What must be unchanged for a plan made before the row was locked to be written after."""
-        return (self.definition_hash, self.enabled, self.planned_through, self.disabled_since)
+        switched = (self.enabled, self.enabled_changed_at, self.disabled_since)
+        return (self.definition_hash, self.planned_through, *switched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

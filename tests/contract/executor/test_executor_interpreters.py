@@ -44,7 +44,7 @@ def test_an_interpreter_is_recycled_after_so_many_runs(make_bench: Callable[...,
 def test_after_a_reload_what_is_under_way_ends_and_the_next_run_has_new_code(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(slots=2)
     old = bench.run("where").result["pid"]
-    under_way = bench.start("where")
+    under_way = bench.start("sleeps", args={"seconds": 0.2})
     bench.executor.reload()
     assert bench.end_of(under_way).status is RunStatus.SUCCEEDED
     bench.until(lambda: bench.executor.capacity() == 2)
