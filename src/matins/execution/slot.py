@@ -73,6 +73,8 @@ class Slot:
         self.wants_to_write = False
         self.leaving = False
         """Whether its supervisor was asked to exit."""
+        self.stale = False
+        """Whether its interpreter has code that is to be replaced: it takes no more orders until it was reopened."""
         self.not_before = 0.0
         """Until when it is not to be opened again, after its supervisor died."""
         self.deaths = 0
@@ -116,6 +118,7 @@ class Slot:
             theirs.close()
         ours.setblocking(False)
         self._link = ours
+        self.stale = False
         self._reader = FrameReader()
         self._unsent.clear()
 
