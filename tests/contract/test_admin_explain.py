@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -24,11 +23,9 @@ FIRST = START.replace(minute=1)
 
 
 @pytest.fixture
-def ledger(lasting_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(lasting_url, jobs=(Job(name="work"), Job(name="other")), migrated=True)
-    yield ledger
-    ledger.wipe()
-    ledger.close()
+def ledger(lasting_ledger: Ledger) -> Ledger:
+    lasting_ledger.begin_anew(jobs=(Job(name="work"), Job(name="other")))
+    return lasting_ledger
 
 
 def ask(ledger: Ledger, at: datetime = FIRST, id_: str = "a") -> Explanation:

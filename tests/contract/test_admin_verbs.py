@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +24,9 @@ JOBS = (Job(name="work"), Job(name="other", priority=7, pool="narrow"))
 
 
 @pytest.fixture
-def ledger(lasting_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(lasting_url, jobs=JOBS, migrated=True)
-    yield ledger
-    ledger.wipe()
-    ledger.close()
+def ledger(lasting_ledger: Ledger) -> Ledger:
+    lasting_ledger.begin_anew(jobs=JOBS)
+    return lasting_ledger
 
 
 def revision(ledger: Ledger) -> int:
