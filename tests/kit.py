@@ -39,19 +39,18 @@ def definition(id_: str, trigger: Any = None, **values: Any) -> ScheduleDefiniti
 class Ledger:
     """One application's ledger in one database, its clock set by hand."""
 
-    def __init__(self, url: str, *, jobs: Sequence[Job] = (Job(name="work"),), migrated: bool = False) -> None:
+    def __init__(self, url: str, *, jobs: Sequence[Job] = (Job(name="work"),)) -> None:
         self.clock = ManualClock(START)
         self.store = Store(url, now=self.clock)
-        if not migrated:
-            migrate(self.store)
+        migrate(self.store)
         self.jobs = {job.name: job for job in jobs}
         self.version_id = 0
 
     def close(self) -> None:
         self.store.close()
 
-    def wipe(self) -> None:
-        """Leave the tables as the migrations made them, for the next test."""
+    def begin_anew(self, *, jobs: Sequence[Job] = (Job(name="work"),)) -> None:
+        """As if just made: tables as the migrations leave them, the clock at the start."""
 
         def work(tx: Tx) -> None:
             for table in reversed(metadata.sorted_tables):
@@ -60,6 +59,9 @@ class Ledger:
             tx.execute(update(installation).values(revision=0, paused_at=None, paused_by=None, paused_reason=None))
 
         self.store.write(work)
+        self.clock.instant, self.clock.elapsed = START, 0.0
+        self.jobs = {job.name: job for job in jobs}
+        self.version_id = 0
 
     def pass_time(self, **by: float) -> None:
         self.clock.advance(timedelta(**by))

@@ -1,4 +1,4 @@
-"""Databases that last for a whole session: many small tests cost one migration each database, not one each test."""
+"""Ledgers that last for a whole session: many small tests cost one migration each database, not one each test."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from matins.store.engine import Store
-from matins.store.migrate import migrate
 from tests.databases.session import KINDS, Databases
+from tests.kit import Ledger
 
 
 @pytest.fixture(scope="session", params=KINDS)
-def lasting_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
-    """A migrated database of each kind in turn; each test wipes it when it is done."""
+def lasting_ledger(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Ledger]:
+    """A ledger in a database of each kind in turn; who uses it begins by `begin_anew`."""
     url = databases.create(request.param)
-    store = Store(url)
-    migrate(store)
-    store.close()
-    yield url
+    ledger = Ledger(url)
+    yield ledger
+    ledger.close()
     databases.drop(url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,7 +10,7 @@ from matins.admin import backfill, cancel, pause, requests, switch
 from matins.admin.actor import Actor
 from matins.admin.explain import explain
 from matins.admin.explained import Explanation, Fate
-from matins.domain.job import Job
+from matins.domain.job import Backoff, Job
 from matins.domain.states import MissedPolicy, OverlapPolicy, RunStatus
 from matins.domain.triggers import StoredTrigger, cron, every
 from matins.errors import NotFoundError, UsageError
@@ -24,11 +23,9 @@ FIRST = START.replace(minute=1)
 
 
 @pytest.fixture
-def ledger(lasting_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(lasting_url, jobs=(Job(name="work"), Job(name="other")), migrated=True)
-    yield ledger
-    ledger.wipe()
-    ledger.close()
+def ledger(lasting_ledger: Ledger) -> Ledger:
+    lasting_ledger.begin_anew(jobs=(Job(name="work"), Job(name="other")))
+    return lasting_ledger
 
 
 def ask(ledger: Ledger, at: datetime = FIRST, id_: str = "a") -> Explanation:
@@ -64,6 +61,17 @@ def test_a_fire_that_failed_ran_and_its_error_is_evidence(ledger: Ledger) -> Non
     assert answer.ran
     assert "and failed after" in answer.sentence
     assert "ValueError: no;" in evidence(answer)
+
+
+def test_a_fire_between_two_attempts_tells_when_the_next_may_begin(ledger: Ledger) -> None:
+    ledger.jobs["work"] = Job(name="work", retries=1, backoff=Backoff(initial_seconds=90, jitter=0))
+    ledger.declare(definition("a"))
+    ledger.pass_time(minutes=1)
+    ledger.plan_due()
+    ledger.finish(*ledger.claim(), status=RunStatus.FAILED)
+    answer = ask(ledger)
+    assert answer.ran
+    assert "waits for attempt 2 of job 'work', not before 2026-03-01 12:02:30 UTC" in answer.sentence
 
 
 def test_a_fire_under_way_ran_and_one_that_waits_for_a_slot_has_not(ledger: Ledger) -> None:

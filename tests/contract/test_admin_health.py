@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,11 +16,9 @@ ANN = Actor(name="ann", source="test")
 
 
 @pytest.fixture
-def ledger(lasting_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(lasting_url, migrated=True)
-    yield ledger
-    ledger.wipe()
-    ledger.close()
+def ledger(lasting_ledger: Ledger) -> Ledger:
+    lasting_ledger.begin_anew()
+    return lasting_ledger
 
 
 def beat(ledger: Ledger, id_: str = "w1", *, next_wake_at: datetime | None = None) -> None:

@@ -30,11 +30,9 @@ JOBS = (Job(name="work", tags=("feed", "quick")), Job(name="other", command=("ls
 
 
 @pytest.fixture
-def ledger(lasting_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(lasting_url, jobs=JOBS, migrated=True)
-    yield ledger
-    ledger.wipe()
-    ledger.close()
+def ledger(lasting_ledger: Ledger) -> Ledger:
+    lasting_ledger.begin_anew(jobs=JOBS)
+    return lasting_ledger
 
 
 def orphan(ledger: Ledger, id_: str) -> None:

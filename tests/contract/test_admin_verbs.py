@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +24,9 @@ JOBS = (Job(name="work"), Job(name="other", priority=7, pool="narrow"))
 
 
 @pytest.fixture
-def ledger(lasting_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(lasting_url, jobs=JOBS, migrated=True)
-    yield ledger
-    ledger.wipe()
-    ledger.close()
+def ledger(lasting_ledger: Ledger) -> Ledger:
+    lasting_ledger.begin_anew(jobs=JOBS)
+    return lasting_ledger
 
 
 def revision(ledger: Ledger) -> int:
@@ -83,6 +80,23 @@ def test_enabling_what_was_disabled_by_sql_makes_up_for_nothing(ledger: Ledger) 
     switch.enable(ledger.store, ANN, "a")
     ledger.plan_all()
     assert ledger.outcomes() == [("skipped", "disabled", 5)]
+
+
+def test_disabling_again_before_a_daemon_looked_keeps_apart_when_it_was_off_and_when_nobody_was_there(
+    ledger: Ledger,
+) -> None:
+    ledger.declare(definition("a"))
+    for verb in (switch.disable, switch.enable, switch.disable, switch.enable):
+        verb(ledger.store, ANN, "a")
+        ledger.pass_time(minutes=10)
+    ledger.plan_all()
+    assert ledger.outcomes() == [
+        ("skipped", "disabled", 10),
+        ("skipped", "missed", 10),
+        ("skipped", "disabled", 10),
+        ("skipped", "missed", 9),
+        ("pending", None, 1),
+    ]
 
 
 def test_an_orphaned_schedule_can_neither_be_enabled_nor_run(ledger: Ledger) -> None:
@@ -263,8 +277,12 @@ def test_a_backfill_shows_what_ran_already_and_can_leave_it_out(ledger: Ledger) 
     shown = backfill.backfill(ledger.store, ANN, "a", START, ledger.clock.now(), dry_run=True)
     assert [one.recorded for one in shown.fires] == [None, "succeeded", None, None, None]
     assert len(ledger.occurrences()) == 1
+    ledger.plan_all()
+    everything = backfill.backfill(ledger.store, ANN, "a", START, ledger.clock.now(), dry_run=True)
+    assert [one.recorded for one in everything.fires] == [None, "succeeded", "skipped", "skipped", "pending"]
     made = backfill.backfill(ledger.store, ANN, "a", START, ledger.clock.now(), only_missing=True)
-    assert [one.planned_at.minute for one in made.fires] == [0, 2, 3, 4]
+    assert [one.planned_at.minute for one in made.fires] == [0, 2, 3]
+    assert backfill.backfill(ledger.store, ANN, "a", START, ledger.clock.now(), only_missing=True).fires == ()
 
 
 def test_a_backfill_refuses_what_is_to_come_reversed_or_too_much(ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from matins.admin import definition, explain_recorded, explain_unrecorded, lookup, occurrences, shaping
 from matins.admin.definition import DAWN, INSTANT, LATEST
-from matins.admin.explained import Explanation, Fate, Finding, Moment
+from matins.admin.explained import Explanation, Finding, Moment
 from matins.admin.records import OccurrenceRecord
 from matins.errors import UsageError
 from matins.store import installation, views
@@ -155,6 +155,3 @@ def _neighbours(moment: Moment) -> tuple[datetime | None, datetime | None]:
 def _told(one: OccurrenceRecord) -> str:
     who = f", asked for by {one.triggered_by}" if one.triggered_by else ""
     return f"Occurrence {one.id} ({one.kind}{who}) with that time: {one.status}."
-
-
-__all__ = ["Explanation", "Fate", "explain"]

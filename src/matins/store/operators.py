@@ -55,6 +55,11 @@ def rearm(tx: Tx, id_: str, *, planned_through: datetime) -> None:
     )
 
 
+def move_watermark(tx: Tx, id_: str, planned_through: datetime) -> None:
+    """Say how far a schedule is accounted for; in the transaction that wrote the rows for what is passed."""
+    _write(tx, id_, planned_through=planned_through)
+
+
 def drain(tx: Tx, worker_id: str) -> None:
     """Ask a worker to start nothing new."""
     tx.execute(update(worker_instance).where(worker_instance.c.id == worker_id).values(drain_requested_at=tx.now))
