@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -12,6 +14,8 @@ from matins.cli import output, times, words
 from matins.cli.invocation import Invocation, JsonOption, invocation
 from matins.cli.tables import clean
 
+_FRACTION = re.compile(r":\d\d[.,]\d")
+
 
 def command(
     context: typer.Context,
@@ -21,7 +25,7 @@ def command(
 ) -> int:
     """What became of a fire time, and why; exit 0 if it ran."""
     call = invocation(context)
-    instant = call.time(at)
+    instant = _whole(call.time(at), at)
     with call.store() as store:
         found = explain.explain(store, schedule_id, instant, environment=call.environment)
     if as_json:
@@ -29,6 +33,11 @@ def command(
     else:
         _show(call, found)
     return 0 if found.ran else 1
+
+
+def _whole(instant: datetime, text: str) -> datetime:
+    """The instant without the fraction that the present lends to "-20s", for nobody means that one."""
+    return instant if _FRACTION.search(text) else instant.replace(microsecond=0)
 
 
 def _show(call: Invocation, found: Explanation) -> None:

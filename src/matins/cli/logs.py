@@ -72,6 +72,4 @@ def _tell_the_end(run: RunRecord) -> None:
     for line in (run.error.traceback or "").splitlines() if run.error else ():
         output.line(clean(line))
     progress = "" if run.progress is None else f", {run.progress:.0%} {run.progress_message or ''}".rstrip()
-    span = f" after {words.took(run)}" if run.duration_ms is not None else ""
-    ended = RunStatus(run.status).ended
-    output.note(clean(f"{words.outcome(run)}{span}{'' if ended else progress}"))
+    output.note(clean(f"{words.ended(run)}{'' if RunStatus(run.status).ended else progress}"))

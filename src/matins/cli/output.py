@@ -80,6 +80,17 @@ def log_line(time: str, text: str, weight: str) -> None:
     _console(sys.stdout).print(shown, soft_wrap=True)
 
 
+def graded(grade: str, text: str) -> None:
+    """Print a line that begins with how grave it is."""
+    if not is_rich(sys.stdout):
+        line(f"{grade:7}  {text}")
+        return
+    from rich.text import Text
+
+    colour = {"ok": "green", "warning": "yellow", "fault": "red"}.get(grade, "")
+    _console(sys.stdout).print(Text.assemble((f"{grade:7}  ", colour), text), soft_wrap=True)
+
+
 def note(text: str) -> None:
     """Tell a person something that is no part of the answer: on standard error."""
     sys.stderr.write(f"{text}\n")

@@ -57,9 +57,7 @@ def _follow(
     tell_if_nothing_starts(store, app)
     printer = None if as_json else LinePrinter(call=call, names=len(record.jobs) > 1)
     ended = Follower(store=store, printer=printer).occurrence(record.id)
-    span = f" after {words.took(ended)}" if ended.duration_ms is not None else ""
-    status, _, why = words.outcome(ended).partition(": ")
-    _show(ended, as_json, f"Occurrence {ended.id} {status}{span}{f': {why}' if why else ''}.")
+    _show(ended, as_json, f"Occurrence {ended.id} {words.ended(ended)}.")
     return 0 if ended.status == OccurrenceStatus.SUCCEEDED else 1
 
 

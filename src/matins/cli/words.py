@@ -16,15 +16,29 @@ LONGEST_ERROR = 200
 
 def outcome(record: OccurrenceRecord | RunRecord) -> str:
     """``succeeded``; ``skipped: overlap``; ``failed: ValueError: no feed``; ``skipped: missed, 12 fires``."""
-    why = (record.reason or "").replace("_", " ")
+    return _joined(record.status, _reasons(record))
+
+
+def ended(record: OccurrenceRecord | RunRecord) -> str:
+    """The same with how long it took: ``failed after 4.2s: ValueError: no feed``."""
+    span = "" if record.duration_ms is None else f" after {took(record)}"
+    return _joined(f"{record.status}{span}", _reasons(record))
+
+
+def _reasons(record: OccurrenceRecord | RunRecord) -> str:
+    # "cancelled: cancelled" tells nothing.
+    why = "" if record.reason in (None, record.status) else str(record.reason).replace("_", " ")
     if isinstance(record, OccurrenceRecord):
         many = f"{record.count} fires" if record.count > 1 else ""
         error = next((run.error for run in reversed(record.runs) if run.error is not None), None)
     else:
         many, error = "", record.error
     told = "" if record.status == "succeeded" else problem(error)
-    parts = ", ".join(part for part in (why, many, told) if part)
-    return f"{record.status}: {parts}" if parts else record.status
+    return ", ".join(part for part in (why, many, told) if part)
+
+
+def _joined(head: str, tail: str) -> str:
+    return f"{head}: {tail}" if tail else head
 
 
 def problem(error: ErrorRecord | None) -> str:
