@@ -1,6 +1,6 @@
 """Applications for daemons under test. Their jobs write down what they do, in a file only they write to.
 
-A line is ``what run occurrence attempt schedule job instant``; instants are readings of the boot-time clock, so that
+A line is ``what run occurrence attempt schedule job instant process lateness``; instants are readings of the boot-time clock, so that
 lines of different processes can be put in order.
 """
 
@@ -18,7 +18,7 @@ app = Matins(name="shop")
 
 def witness(ctx, what):
     line = f"{what} {ctx.run_id} {ctx.occurrence_id} {ctx.attempt} {ctx.schedule_id} {ctx.job} "
-    line += f"{time.clock_gettime(time.CLOCK_BOOTTIME):.6f} {os.getpid()} {ctx.fire_at.timestamp():.3f}\\n"
+    line += f"{time.clock_gettime(time.CLOCK_BOOTTIME):.6f} {os.getpid()} {time.time() - ctx.fire_at.timestamp():.3f}\\n"
     fd = os.open(os.environ["WITNESS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(fd, line.encode())
     os.close(fd)

@@ -76,7 +76,8 @@ class Line:
     job: str
     at: float
     pid: int
-    fire_at: float
+    late: float
+    """Seconds after the planned instant, by the wall clock."""
 
 
 class Daemon:
@@ -270,8 +271,8 @@ class Site:
         """What the jobs wrote down."""
         found = []
         for text in self.witness_file.read_text().splitlines():
-            word, run, of, attempt, schedule, name, at, pid, fire_at = text.split()
-            line = Line(word, int(run), int(of), int(attempt), schedule, name, float(at), int(pid), float(fire_at))
+            word, run, of, attempt, schedule, name, at, pid, late = text.split()
+            line = Line(word, int(run), int(of), int(attempt), schedule, name, float(at), int(pid), float(late))
             if what in (None, line.what) and job in (None, line.job):
                 found.append(line)
         return found

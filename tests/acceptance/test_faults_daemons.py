@@ -10,10 +10,8 @@ import pytest
 
 from matins.store.tables import job_run
 from tests.acceptance import apps
-from tests.acceptance.daemons import HEARTBEAT, LOCK_TIMEOUT, MARGIN, Site, at_site, let_pass, until
+from tests.acceptance.daemons import LOCK_TIMEOUT, MARGIN, Site, at_site, boottime, let_pass, until
 from tests.databases import process
-
-slow = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture
@@ -52,12 +50,11 @@ def _kill_mid_job(site: Site) -> None:
     )
     first = site.start("--migrate", MATINS_CONCURRENCY="4")
     patient, frail = site.until_begun("patient"), site.until_begun("fragile")
-    second = site.start(MATINS_CONCURRENCY="4")
-    until(lambda: second.said("Recorded") or second.said("quick"), 10, "the second daemon runs something")
+    site.start(MATINS_CONCURRENCY="4")
     below = first.family()
     first.kill()
     assert all(process.ended(pid, 2) for pid in below), "the job's processes outlived the daemon by two seconds"
-    at = _boottime()
+    at = boottime()
     retried = until(
         lambda: next((one for one in site.witnessed("begin", job="patient") if one.attempt == 2), None),
         LOCK_TIMEOUT + MARGIN + 2,
@@ -73,12 +70,6 @@ def _kill_mid_job(site: Site) -> None:
     assert site.workers()[first.worker].status == "DEAD"
     site.stop_all()
     site.account()
-
-
-def _boottime() -> float:
-    from tests.acceptance.daemons import boottime
-
-    return boottime()
 
 
 @pytest.mark.slow
@@ -116,9 +107,9 @@ def test_a_stopping_daemon_drains_and_leaves_nothing_behind(sqlite_site: Site) -
     daemon = site.start("--migrate")
     line = site.until_begun("patient")
     daemon.signal(signal.SIGTERM)
-    at = _boottime()
+    at = boottime()
     assert daemon.exit_code() == 0
-    assert _boottime() - at < 5
+    assert boottime() - at < 5
     assert [row.status for row in site.runs(job_run.c.id == line.run)] == ["succeeded"]
     assert not [one for one in site.witnessed("begin") if one.at > at + 1]
     [row] = site.workers().values()
@@ -137,9 +128,9 @@ def test_what_does_not_end_within_the_grace_is_interrupted_and_tried_again(sqlit
     )
     daemon = site.start("--migrate", SHUTDOWN_GRACE_MS="2000")
     line = site.until_begun("patient")
-    at = _boottime()
+    at = boottime()
     assert daemon.stop() == 0
-    assert _boottime() - at < 2.7
+    assert boottime() - at < 2.7
     [row] = site.runs(job_run.c.id == line.run)
     assert row.status == "interrupted"
     assert not process.is_alive(line.pid)
@@ -152,10 +143,34 @@ def test_what_does_not_end_within_the_grace_is_interrupted_and_tried_again(sqlit
     assert retried.occurrence == line.occurrence
     again.signal(signal.SIGTERM)
     again.until_said("Stopping on", 5)
-    at = _boottime()
+    at = boottime()
     again.signal(signal.SIGTERM)
     assert again.exit_code() == 0
-    assert _boottime() - at < 2.5
+    assert boottime() - at < 2.5
     assert again.said("Stopping at once")
     site.account()
     assert {row.status for row in site.workers().values()} == {"STOPPED"}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")
+def test_a_daemon_without_a_free_slot_keeps_no_fire_from_one_that_has(postgresql_site: Site) -> None:
+    site = postgresql_site
+    site.write_app(
+        apps.app(
+            apps.schedule("long", 3600, "patient", args={"seconds": 60}),
+            apps.schedule("blocker", 1, "patient", args={"seconds": 60}),
+            more="",
+        )
+    )
+    site.start("--migrate", MATINS_CONCURRENCY="1")
+    site.until_begun("patient")
+    site.write_app(
+        apps.app(apps.schedule("blocker", 1, "patient", args={"seconds": 60}), apps.schedule("often", 2, "quick"))
+    )
+    site.start(MATINS_CONCURRENCY="1")
+    site.daemons[0].signal(signal.SIGHUP)
+    site.daemons[0].until_said("Definitions synchronised", 20, times=2)
+    until(lambda: len(site.witnessed("begin", job="quick")) >= 10, 40, "ten fires")
+    late = [line.late for line in site.witnessed("begin", job="quick")]
+    assert max(late[1:]) < 2.5, late
