@@ -163,6 +163,8 @@ def assemble(
             bus=bus,
             poll_seconds=poll_seconds,
             notify=dispatcher.work_arrived,
+            offer=dispatcher.offer,
+            accept=dispatcher.accept,
             refresh_fires=refresh_fires,
         ),
         dispatcher=dispatcher,

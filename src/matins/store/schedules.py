@@ -29,6 +29,9 @@ class PlannableSchedule:
     planned_through: datetime | None
     disabled_since: datetime | None
     enabled_changed_at: datetime | None
+    last_success_at: datetime | None
+    locked_at: datetime | None
+    locked_by: str | None
 
     @property
     def state(self) -> tuple[object, ...]:
