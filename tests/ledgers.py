@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from matins.admin import switch
+from matins.admin.actor import Actor
 from matins.domain.job import Backoff, Job
 from matins.domain.schedule import ScheduleDefinition
 from matins.domain.states import OccurrenceId, OccurrenceKind, OnLost, OverlapPolicy
@@ -21,7 +22,7 @@ from matins.ledger.settle import Settlement
 from matins.store import schedules
 from matins.store.engine import Store, Tx
 from matins.store.migrate import migrate
-from matins.store.tables import installation, job_schedule, metadata, occurrence
+from matins.store.tables import installation, metadata, occurrence
 from tests.databases.session import KINDS, Databases
 from tests.kit import Ledger
 
@@ -34,6 +35,8 @@ JOBS = (
     Job(name="fragile", on_lost=OnLost.FAIL),
     Job(name="repeatable", retries=1, on_lost=OnLost.RETRY, backoff=Backoff(initial_seconds=30, jitter=0)),
 )
+
+ANNA = Actor(name="anna", source="test")
 
 
 class CleanDatabases:
@@ -104,16 +107,13 @@ def proposals(ledger: Ledger) -> list[Proposal]:
 
 
 def enable(ledger: Ledger, id_: str) -> None:
-    """Switch a schedule on: the planner is to look at it at once."""
-    now = ledger.clock.now()
-    ledger.change(id_, enabled=True, enabled_changed_at=now, next_run_at=now)
+    """An operator switches a schedule on."""
+    switch.enable(ledger.store, ANNA, id_)
 
 
 def disable(ledger: Ledger, id_: str) -> None:
-    """Switch a schedule off; what was not accounted for of an earlier time off stays so."""
-    now = ledger.clock.now()
-    since = ledger.schedule(id_).disabled_since or now
-    ledger.change(id_, enabled=False, enabled_changed_at=now, disabled_since=since)
+    """An operator switches a schedule off."""
+    switch.disable(ledger.store, ANNA, id_)
 
 
 def cancel(ledger: Ledger, *ids: OccurrenceId) -> Settlement:
@@ -150,18 +150,3 @@ def ask(
 def counted(ledger: Ledger, id_: str) -> int:
     """How many planned fires the schedule's rows account for."""
     return sum(row.count for row in ledger.occurrences(id_) if row.planned_at is not None)
-
-
-def failing(store: Store, fail: Callable[[Any], None]) -> Store:
-    """The store, made to fail by `fail`, which is given each connection before it commits."""
-    from sqlalchemy import event
-
-    event.listen(store.engine, "commit", fail)
-    return store
-
-
-def read_schedule(ledger: Ledger, id_: str, name: str) -> Any:
-    """One column of a schedule's row."""
-    return ledger.store.read(
-        lambda tx: tx.execute(select(job_schedule.c[name]).where(job_schedule.c.id == id_)).scalar_one()
-    )

@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["console", "json"] | None, BeforeValidator(as_lower)] = setting(
         "MATINS_LOG_FORMAT", None, "console or json", "console on a terminal, else json"
     )
+    actor: str | None = setting(
+        "MATINS_ACTOR", None, "a name", "who the audit says acted on the command line; the system's user by default"
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(as_lower)] = setting(
         "MATINS_LOG_LEVEL", "info", "debug, info, warning or error", "the least important message logged"
     )

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from matins.store.engine import Store
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON, times in UTC.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; the audit keeps it.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Follow its output; exit 0 if it succeeds, else 1.")]
+ArgsOption = Annotated[str | None, typer.Option("--args", metavar="JSON", help="Arguments for the jobs: an object.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,13 @@ class Invocation:
         from matins.config import Purpose, load
 
         return load(purpose or Purpose.READ, app=self.app)
+
+    @property
+    def environment(self) -> str:
+        """The environment this shell is set to."""
+        from matins.config import essentials
+
+        return essentials(self.app)[1]
 
     @contextmanager
     def store(self, *, any_schema: bool = False) -> Iterator[Store]:

@@ -22,8 +22,33 @@ from matins.errors import MatinsError
 INTERRUPTED = 130
 
 COMMANDS = {
+    "up": Entry(module="matins.cli.up", summary="Migrate, then run the daemon: the whole product in one command."),
+    "daemon": Entry(module="matins.cli.daemon", summary="Run the daemon alone, against DATABASE_URL."),
+    "migrate": Entry(module="matins.cli.migrate", summary="Bring the database's schema up to date."),
     "check": Entry(module="matins.cli.check", summary="Validate the app's definitions and the settings."),
+    "plan": Entry(module="matins.cli.plan", summary="What a deploy of this code would change in the database."),
+    "schedules": Entry(module="matins.cli.schedules", summary="All schedules: state, next run, last run."),
+    "show": Entry(module="matins.cli.show", summary="One schedule: its state, next fires and last runs."),
+    "enable": Entry(module="matins.cli.enable", summary="Switch schedules on."),
+    "disable": Entry(module="matins.cli.disable", summary="Switch schedules off."),
+    "trigger": Entry(module="matins.cli.trigger", summary="Run a schedule now."),
+    "run": Entry(module="matins.cli.run", summary="Run one job now, without a schedule."),
     "next": Entry(module="matins.cli.next", summary="Fire times to come."),
+    "explain": Entry(module="matins.cli.explain", summary="What became of a fire time, and why."),
+    "history": Entry(module="matins.cli.history", summary="A schedule's ledger: what ran, what did not, and why."),
+    "runs": Entry(module="matins.cli.runs", summary="Runs of all jobs, the newest first."),
+    "logs": Entry(module="matins.cli.logs", summary="What a run printed and logged."),
+    "cancel": Entry(module="matins.cli.cancel", summary="Stop an occurrence, running or waiting."),
+    "retry": Entry(module="matins.cli.retry", summary="Run an occurrence that has ended once more."),
+    "backfill": Entry(module="matins.cli.backfill", summary="Run past fire times."),
+    "pause": Entry(module="matins.cli.pause", summary="Start nothing new in the whole installation."),
+    "resume": Entry(module="matins.cli.resume", summary="End a pause."),
+    "drain": Entry(module="matins.cli.drain", summary="Let one worker start nothing new."),
+    "forget": Entry(module="matins.cli.forget", summary="Delete an orphaned schedule and its history."),
+    "workers": Entry(module="matins.cli.workers", summary="Daemons: who runs, and since when."),
+    "jobs": Entry(module="matins.cli.jobs", summary="All jobs, who uses them, and how they went last."),
+    "health": Entry(module="matins.cli.health", summary="Exit 0 if schedules run on time, 1 if not."),
+    "doctor": Entry(module="matins.cli.doctor", summary="Check settings, database, clock and app, each with a remedy."),
 }
 
 app = typer.Typer(
@@ -64,12 +89,12 @@ def _global_options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and answer with its exit code; every error has then been printed."""
-    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    given, debug = _without_debug(sys.argv[1:] if arguments is None else arguments)
     # A name that the terminal's encoding lacks is shown escaped rather than ending the command.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = app(args=given, prog_name="matins", standalone_mode=False)
+        code = app(args=given or ["--help"], prog_name="matins", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_gone()
@@ -78,8 +103,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     # The boundary: whatever a command raises becomes one line and an exit code, never a traceback unasked.
     except Exception as error:  # noqa: BLE001
-        return _failed(error, debug="--debug" in given)
+        return _failed(error, debug=debug)
     return code if isinstance(code, int) else 0
+
+
+def _without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """The arguments, and whether ``--debug`` is among them: whoever just saw an error adds it where they stand."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [each for each in arguments[:end] if each != "--debug"]
+    return [*kept, *arguments[end:]], len(kept) < end
 
 
 def _failed(error: Exception, *, debug: bool) -> int:
@@ -96,7 +128,7 @@ def _failed(error: Exception, *, debug: bool) -> int:
     # Typer's own usage errors; told by what they can do, for their classes moved between its versions.
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         return _misused(error)
-    remedy = "" if debug else " Run again with --debug for the traceback: matins --debug …"
+    remedy = "" if debug else " Run it again with --debug for the traceback."
     output.note(f"matins: unexpected {type(error).__name__}: {clean(error)}.{remedy}")
     return 1
 

@@ -17,7 +17,7 @@ from matins.cli.suggest import unknown
 from matins.cli.tables import Column
 from matins.cli.time_input import named_zone
 from matins.domain.triggers import KnownTrigger, cron, from_data
-from matins.errors import FiresExhausted, UsageError
+from matins.errors import ConflictError, FiresExhausted, UsageError
 
 _MOST = 1000
 
@@ -79,8 +79,30 @@ def _source(call: Invocation, what: str, tz: str | None, since: datetime) -> Sou
 
 
 def _of_schedule(call: Invocation, id_: str, since: datetime) -> Source:
-    """A schedule as the code declares it, whatever its row says: an answer that needs no database."""
+    """A schedule as the code declares it; where no code is named, as the database has it.
+
+    The code goes first, so that what was just edited is answered for, and without a database; `show` tells what is in
+    force.
+    """
     # Imported here: an expression must not pay for it.
+    from matins.config import essentials
+
+    return _declared(call, id_, since) if essentials(call.app)[0] else _stored(call, id_)
+
+
+def _stored(call: Invocation, id_: str) -> Source:
+    from matins.admin import definition, lookup
+
+    with call.store() as store:
+        row = store.read(lambda tx: lookup.schedule_row(tx, id_))
+    meant = definition.read(row.definition)
+    if isinstance(meant, str):
+        raise ConflictError(f"Schedule {id_!r} has no fire times: {meant}.", remedy="Deploy its code again.")
+    zone = definition.timezone(meant.declared.trigger)
+    return Source(trigger=meant.trigger, zone=zone, jitter=meant.offset)
+
+
+def _declared(call: Invocation, id_: str, since: datetime) -> Source:
     from matins.cli.definitions import loaded
 
     with loaded(call, since) as app:

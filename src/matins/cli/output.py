@@ -15,6 +15,8 @@ from matins.cli.json_form import to_json
 from matins.cli.tables import Column, Row, clean, plain_table, rich_table, styled
 from matins.errors import Fault, MatinsError
 
+_WEIGHTS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "stderr": "yellow", "DEBUG": "bright_black"}
+
 
 def is_rich(stream: TextIO) -> bool:
     """Whether `stream` wants colours and drawing: a terminal, and nobody asked for none."""
@@ -58,6 +60,37 @@ def line(text: str = "") -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def heading(text: str) -> None:
+    """Print a heading of one's own words, set off from what stands above."""
+    line()
+    if is_rich(sys.stdout):
+        _console(sys.stdout).print(text, style="bold")
+    else:
+        line(text)
+
+
+def log_line(time: str, text: str, weight: str) -> None:
+    """Print a line of a job's output; `weight` is its level, or the stream it came by."""
+    if not is_rich(sys.stdout):
+        line(f"{time} {text}")
+        return
+    from rich.text import Text
+
+    shown = Text.assemble((f"{time} ", "bright_black"), (text, _WEIGHTS.get(weight, "")))
+    _console(sys.stdout).print(shown, soft_wrap=True)
+
+
+def graded(grade: str, text: str) -> None:
+    """Print a line that begins with how grave it is."""
+    if not is_rich(sys.stdout):
+        line(f"{grade:7}  {text}")
+        return
+    from rich.text import Text
+
+    colour = {"ok": "green", "warning": "yellow", "fault": "red"}.get(grade, "")
+    _console(sys.stdout).print(Text.assemble((f"{grade:7}  ", colour), text), soft_wrap=True)
+
+
 def note(text: str) -> None:
     """Tell a person something that is no part of the answer: on standard error."""
     sys.stderr.write(f"{text}\n")
@@ -72,6 +105,12 @@ def fault(error: MatinsError) -> None:
             note(f"  {clean(each)}")
         return
     note(f"matins: {clean(error)}")
+
+
+def progress(text: str) -> None:
+    """Tell a person at a terminal what is being done now."""
+    if sys.stderr.isatty():
+        note(f"{text} …")
 
 
 @contextmanager

@@ -29,6 +29,8 @@ _STYLES = {
     "interrupted": "yellow",
     "delayed": "yellow",
     "orphaned": "yellow",
+    "quarantined": "red",
+    "draining": "yellow",
     "skipped": "bright_black",
     "disabled": "bright_black",
     "stopped": "bright_black",
@@ -81,7 +83,8 @@ def styled(value: object) -> Text:
     from rich.text import Text
 
     text = clean(value)
-    return Text(text, style=_STYLES.get(text.lower(), ""))
+    # "failed: ValueError" has the colour of "failed".
+    return Text(text, style=_STYLES.get(text.lower().partition(":")[0], ""))
 
 
 def _plain_line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:

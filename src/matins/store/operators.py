@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, update
 
 from matins.store.engine import Tx
 from matins.store.tables import job_schedule, occurrence, outcome_rollup, worker_instance
@@ -37,7 +37,8 @@ def disable(tx: Tx, id_: str, *, by: str, reason: str | None) -> None:
         enabled_changed_at=tx.now,
         enabled_changed_by=by,
         enabled_reason=reason,
-        disabled_since=tx.now,
+        # One that is still there begins a time off that the daemon has not accounted for yet.
+        disabled_since=func.coalesce(job_schedule.c.disabled_since, tx.now),
     )
 
 
