@@ -50,9 +50,7 @@ def show_around(up: subprocess.Popen[bytes], variables: dict[str, str]) -> None:
     print(f"\nFinished {time.monotonic() - started:.1f} s after the start. The ledger has it:")
     say("matins", "history", SCHEDULE)
     command(variables, "history", SCHEDULE)
-    print(
-        HINTS.format(database=variables["DATABASE_URL"], digest=FOLDER / "newsdesk" / "digest.md"), flush=True
-    )
+    print(HINTS.format(database=variables["DATABASE_URL"], digest=FOLDER / "newsdesk" / "digest.md"), flush=True)
 
 
 HINTS = """

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.databases.plugin", "tests.leaks"]
+pytest_plugins = ["tests.databases.plugin", "tests.ledgers", "tests.leaks"]

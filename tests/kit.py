@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from matins.clock import ManualClock
 from matins.domain.job import Job
@@ -22,7 +22,7 @@ from matins.ledger.turn import Done, Work, take_turn
 from matins.store import schedules, versions, workers
 from matins.store.engine import Store, Tx
 from matins.store.migrate import migrate
-from matins.store.tables import job_run, job_schedule, occurrence
+from matins.store.tables import installation, job_run, job_schedule, metadata, occurrence
 from matins.store.versions import KnownSchedule
 from matins.store.workers import NewWorker
 
@@ -48,6 +48,20 @@ class Ledger:
 
     def close(self) -> None:
         self.store.close()
+
+    def begin_anew(self, *, jobs: Sequence[Job] = (Job(name="work"),)) -> None:
+        """As if just made: tables as the migrations leave them, the clock at the start."""
+
+        def work(tx: Tx) -> None:
+            for table in reversed(metadata.sorted_tables):
+                if table is not installation:
+                    tx.execute(delete(table))
+            tx.execute(update(installation).values(revision=0, paused_at=None, paused_by=None, paused_reason=None))
+
+        self.store.write(work)
+        self.clock.instant, self.clock.elapsed = START, 0.0
+        self.jobs = {job.name: job for job in jobs}
+        self.version_id = 0
 
     def pass_time(self, **by: float) -> None:
         self.clock.advance(timedelta(**by))

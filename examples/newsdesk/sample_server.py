@@ -26,9 +26,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 def serving() -> Iterator[tuple[str, ...]]:
     """Serve the sample feeds meanwhile, and give their addresses."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(FOLDER))) as server:
-        thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sample-feeds"
-        )
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sample-feeds")
         thread.start()
         try:
             names = sorted(path.name for path in FOLDER.glob("*.xml"))

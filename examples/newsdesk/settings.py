@@ -52,7 +52,4 @@ def load_searches(path: Path) -> list[Search]:
     """The saved searches in a TOML file."""
     with path.open("rb") as file:
         tables = tomllib.load(file)["search"]
-    return [
-        Search(name=table["name"], all=tuple(table["all"]), none=tuple(table.get("none", ())))
-        for table in tables
-    ]
+    return [Search(name=table["name"], all=tuple(table["all"]), none=tuple(table.get("none", ()))) for table in tables]

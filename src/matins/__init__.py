@@ -13,10 +13,11 @@ from matins.domain.states import Isolation, MissedPolicy, OnDoubt, OnLost, Overl
 from matins.domain.triggers import Trigger
 
 if TYPE_CHECKING:
-    from matins.execution.context import JobContext
+    from matins.execution.context import Cancelled, JobContext
 
 __all__ = [
     "Backoff",
+    "Cancelled",
     "Isolation",
     "JobContext",
     "Matins",
@@ -36,10 +37,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Looked up when asked for: importing the package stays cheap for the interpreters that run jobs.
-    if name == "JobContext":
-        from matins.execution.context import JobContext
+    if name in ("Cancelled", "JobContext"):
+        from matins.execution import context
 
-        return JobContext
+        return getattr(context, name)
     if name == "__version__":
         from importlib.metadata import version
 

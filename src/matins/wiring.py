@@ -23,7 +23,7 @@ from matins.daemon.signals import Signals
 from matins.daemon.watcher import Watcher
 from matins.daemon.worker import WorkerState, new_worker_id
 from matins.domain.lease import LeaseTerms
-from matins.errors import StoreError
+from matins.errors import StoreError, UsageError
 from matins.execution.loading import load_app
 from matins.execution.local import LocalExecutor
 from matins.execution.port import Executor
@@ -56,6 +56,10 @@ def run_daemon(settings: Settings, signals: Signals, bus: EventBus) -> int:
         bus.emit(DaemonDisabled(setting="SCHEDULE_DAEMON_ENABLED=false"))
         return 0
     reference = settings.app_reference()
+    if settings.executor != "local":
+        raise UsageError(
+            f"MATINS_EXECUTOR={settings.executor} is not supported by this version.", remedy="Leave it at 'local'."
+        )
     bus.emit(
         DaemonStarting(
             environment=settings.environment,
@@ -116,7 +120,14 @@ def assemble(
         _wake(wakes, "scheduler")
 
     definitions = DefinitionKeeper(
-        store=store, state=state, code=code, load=load, catalogue=catalogue, bus=bus, changed=definitions_changed
+        store=store,
+        state=state,
+        code=code,
+        load=load,
+        catalogue=catalogue,
+        bus=bus,
+        changed=definitions_changed,
+        code_replaced=executor.reload,
     )
 
     def refresh_fires() -> None:

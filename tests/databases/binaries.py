@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 PACKAGES = {"postgresql": "postgresql", "mariadb": "mariadb-server"}
-PROGRAMS = {
-    "postgresql": (("initdb",), ("postgres",)),
-    "mariadb": (("mariadb-install-db", "mysql_install_db"), ("mariadbd", "mysqld")),
+PROGRAMS: dict[str, list[tuple[str, ...]]] = {
+    "postgresql": [("initdb",), ("postgres",)],
+    "mariadb": [("mariadb-install-db", "mysql_install_db"), ("mariadbd", "mysqld")],
 }
 
 
@@ -18,40 +18,39 @@ class MissingBinaries(Exception):
     """The server's programs are not installed and cannot be."""
 
 
-def program(kind: str, names: tuple[str, ...]) -> str | None:
-    """The path of the first of these programs that is installed."""
-    for name in names:
-        if found := shutil.which(name, path=os.pathsep.join(_folders(kind))):
-            return found
-    return None
-
-
 def programs(kind: str) -> tuple[str, str]:
-    """The paths of a server's installer and of the server itself; installs Debian's package where needed and allowed.
+    """The paths of a database's installer and of the server itself."""
+    installer, server = find_or_install(PACKAGES[kind], PROGRAMS[kind])
+    return installer, server
+
+
+def find_or_install(package: str, wanted: list[tuple[str, ...]]) -> list[str]:
+    """The path of each wanted program, by any of its names; Debian's package is installed where needed and allowed.
 
     Raises:
         MissingBinaries: says what to install.
     """
-    found = _installed(kind)
+    found = _installed(wanted)
     if found is None and _may_install():
-        _install(PACKAGES[kind])
-        found = _installed(kind)
+        _install(package)
+        found = _installed(wanted)
     if found is None:
-        raise MissingBinaries(f"{kind} is not installed (Debian: apt-get install {PACKAGES[kind]})")
+        names = " and ".join(names[0] for names in wanted)
+        raise MissingBinaries(f"{names} not found (Debian: apt-get install {package})")
     return found
 
 
-def _installed(kind: str) -> tuple[str, str] | None:
-    installer, server = (program(kind, names) for names in PROGRAMS[kind])
-    return (installer, server) if installer and server else None
+def _installed(wanted: list[tuple[str, ...]]) -> list[str] | None:
+    path = os.pathsep.join(_folders())
+    found = [next(filter(None, (shutil.which(name, path=path) for name in names)), None) for names in wanted]
+    return [program for program in found if program] if all(found) else None
 
 
-def _folders(kind: str) -> list[str]:
-    folders = [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/sbin", "/usr/local/sbin"]
-    if kind == "postgresql":
-        releases = Path("/usr/lib/postgresql").glob("*/bin")
-        folders = [str(folder) for folder in sorted(releases, key=_release, reverse=True)] + folders
-    return folders
+def _folders() -> list[str]:
+    # Debian keeps PostgreSQL's programs out of PATH, one folder for each release.
+    releases = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_release, reverse=True)
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return [*map(str, releases), *path, "/usr/sbin", "/usr/local/sbin"]
 
 
 def _release(folder: Path) -> int:

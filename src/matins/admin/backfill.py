@@ -11,7 +11,7 @@ from matins.admin import audit, lookup
 from matins.admin.actor import Actor, checked_reason
 from matins.admin.definition import INSTANT, Definition
 from matins.admin.requests import jobs_of, runnable
-from matins.domain.states import OccurrenceKind, ScheduleId
+from matins.domain.states import OccurrenceKind, OccurrenceStatus, ScheduleId
 from matins.errors import ConflictError, UsageError
 from matins.ledger.requests import Request, for_schedule, place_requests
 from matins.store import views
@@ -19,7 +19,8 @@ from matins.store.engine import Store, Tx
 
 MOST = 1000
 """Fire times that one request may run."""
-_EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
+_TAKEN_CARE_OF = {OccurrenceStatus.PENDING: 1, OccurrenceStatus.RUNNING: 2, OccurrenceStatus.SUCCEEDED: 3}
+"""Statuses that leave nothing to make up, the best last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class BackfillFire:
     fire_at: datetime
     planned_at: datetime
     recorded: str | None
-    """The status of the row of that planned fire; None where there is none."""
+    """The best status that any occurrence of that fire time has, made up ones included; None where there is none."""
     occurrence_id: int | None
 
 
@@ -57,7 +58,7 @@ def backfill(
     """Run the schedule for each of its past fire times from `start` to `end`, both included.
 
     Args:
-        only_missing: leave out fire times that ran already and succeeded.
+        only_missing: leave out fire times that have succeeded, or are about to run.
 
     Raises:
         NotFoundError: there is no such schedule.
@@ -72,7 +73,7 @@ def backfill(
         _check_range(start, end, tx.now)
         fires = _with_records(tx, row.id, _fires(meant, start, end), meant)
         if only_missing:
-            fires = [one for one in fires if one.recorded != "succeeded"]
+            fires = [one for one in fires if one.recorded not in _TAKEN_CARE_OF]
         if not dry_run and fires:
             fires = _place(tx, row, meant, fires, actor, why)
             after = {
@@ -97,7 +98,7 @@ def _check_range(start: datetime, end: datetime, now: datetime) -> None:
 
 def _fires(meant: Definition, start: datetime, end: datetime) -> list[datetime]:
     """The planned instants whose fire times lie in the range."""
-    if meant.own_trigger and (unknown := _unknown_before(meant)) is not None and start < unknown:
+    if (unknown := meant.known_since) is not None and start < unknown:
         raise ConflictError(
             f"The fires of {meant.trigger.describe()} are only known from {_shown(unknown)} on.",
             remedy="Trigger the schedule by hand, with arguments that name the time.",
@@ -112,17 +113,27 @@ def _fires(meant: Definition, start: datetime, end: datetime) -> list[datetime]:
     return found
 
 
-def _unknown_before(meant: Definition) -> datetime | None:
-    """Before when the fires of a trigger of the user's own are not stored."""
-    return next(meant.fires_after(_EARLIEST), None)
-
-
 def _with_records(tx: Tx, id_: str, planned: list[datetime], meant: Definition) -> list[BackfillFire]:
-    recorded = views.occurrences.statuses_of(tx, id_, planned)
+    if not planned:
+        return []
+    rows = views.occurrences.between(tx, id_, planned[0] + meant.offset, planned[-1] + meant.offset)
+    best: dict[datetime, str] = {}
+    for row in sorted(rows, key=lambda row: _TAKEN_CARE_OF.get(row.status, 0)):
+        best[row.fire_at] = row.status
+    ranges = [row for row in rows if row.range_from is not None]
     return [
-        BackfillFire(fire_at=fire + meant.offset, planned_at=fire, recorded=recorded.get(fire), occurrence_id=None)
+        BackfillFire(
+            fire_at=fire + meant.offset,
+            planned_at=fire,
+            recorded=best.get(fire + meant.offset) or _in_range(ranges, fire),
+            occurrence_id=None,
+        )
         for fire in planned
     ]
+
+
+def _in_range(ranges: list[Any], planned: datetime) -> str | None:
+    return next((row.status for row in ranges if row.range_from <= planned <= row.planned_at), None)
 
 
 def _place(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from matins.domain.durations import format_duration
 from matins.domain.schedule import ScheduleDefinition
-from matins.domain.triggers import KnownTrigger, from_data
+from matins.domain.triggers import KnownTrigger, count_between, from_data
 from matins.errors import FiresExhausted, MatinsError
 
 DESCRIPTIONS_KEPT = 20_000
 INSTANT = timedelta(microseconds=1)
+DAWN, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""No fire is looked for beyond these."""
+COUNTED = 5000
 FARTHEST = timedelta(days=366 * 40)
 """How far back the last fire is looked for: further than any cron expression pauses."""
 
@@ -33,9 +36,18 @@ class Definition:
         return self.declared.jitter_offset
 
     @property
-    def own_trigger(self) -> bool:
-        """Whether only stored fires are known of it."""
-        return self.declared.trigger.get("kind") == "custom"
+    def known_since(self) -> datetime | None:
+        """Before when nothing is known of its fires: those of a user's own trigger are stored from some time on."""
+        if self.declared.trigger.get("kind") != "custom":
+            return None
+        return next(self.fires_after(DAWN), LATEST)
+
+    def has_all(self, first: datetime, last: datetime, count: int) -> bool:
+        """Whether the trigger has so many fires from `first` to `last`, both of them fires."""
+        if self._next(first - INSTANT) != first or self._next(last - INSTANT) != last:
+            return False
+        found = count_between(self.trigger, first - INSTANT, last, COUNTED)
+        return found.count == count or not found.complete
 
     def fires_after(self, instant: datetime) -> Iterator[datetime]:
         """Planned instants (without jitter) later than `instant`, in order; ends where no more are known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -158,7 +159,8 @@ def _changed(row: Any, one: ScheduleDefinition) -> ChangedSchedule:
 
 def _comparable(data: Mapping[str, Any]) -> dict[str, Any]:
     """What counts of a definition; the stored fires of a user's own trigger change by themselves."""
-    kept = {name: list(value) if isinstance(value, tuple) else value for name, value in data.items()}
+    # By way of JSON, so that what was stored and what was just loaded are alike.
+    kept: dict[str, Any] = json.loads(json.dumps(data))
     trigger = kept.get("trigger")
     if isinstance(trigger, dict):
         kept["trigger"] = {name: value for name, value in trigger.items() if name not in ("fires", "complete")}

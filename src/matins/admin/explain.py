@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from matins.admin import definition, explain_recorded, explain_unrecorded, lookup, occurrences, shaping
-from matins.admin.definition import INSTANT
-from matins.admin.explained import Explanation, Fate, Finding, Moment
+from matins.admin.definition import DAWN, INSTANT, LATEST
+from matins.admin.explained import Explanation, Finding, Moment
 from matins.admin.records import OccurrenceRecord
+from matins.errors import UsageError
 from matins.store import installation, views
 from matins.store.engine import Store, Tx
 
@@ -27,7 +28,10 @@ def explain(store: Store, schedule_id: str, at: datetime, *, environment: str | 
 
     Raises:
         NotFoundError: there is no such schedule.
+        UsageError: the time is beyond all reason.
     """
+    if not DAWN <= at <= LATEST:
+        raise UsageError(f"{at.isoformat()} lies outside the years {DAWN.year} to {LATEST.year}.")
     return store.read(lambda tx: _explain(tx, schedule_id, at.astimezone(UTC), environment))
 
 
@@ -82,7 +86,14 @@ def _covering_row(moment: Moment, planned: datetime) -> Any:
     """The row of a range of fires that this one is among."""
     row = views.occurrences.planned_from(moment.tx, moment.schedule.id, planned)
     covers = row is not None and row.range_from is not None and row.range_from <= planned
-    return row if covers else None
+    return row if covers and _still_so_defined(moment, row) else None
+
+
+def _still_so_defined(moment: Moment, row: Any) -> bool:
+    """Whether the present trigger has the fires that a range stands for; another one had others in between."""
+    if row.created_at > moment.schedule.updated_at or moment.meant is None:
+        return True
+    return moment.meant.has_all(row.range_from, row.planned_at, row.count)
 
 
 def _related(moment: Moment, row: Any, planned: datetime | None) -> tuple[OccurrenceRecord, ...]:
@@ -144,6 +155,3 @@ def _neighbours(moment: Moment) -> tuple[datetime | None, datetime | None]:
 def _told(one: OccurrenceRecord) -> str:
     who = f", asked for by {one.triggered_by}" if one.triggered_by else ""
     return f"Occurrence {one.id} ({one.kind}{who}) with that time: {one.status}."
-
-
-__all__ = ["Explanation", "Fate", "explain"]

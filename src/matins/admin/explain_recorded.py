@@ -9,7 +9,7 @@ from matins.admin import explain_daemons
 from matins.admin.explained import Evidence, Fate, Finding, Moment
 from matins.admin.records import OccurrenceRecord, RunRecord
 from matins.admin.words import by, span, when
-from matins.domain.states import OccurrenceKind, OccurrenceStatus, Reason
+from matins.domain.states import OccurrenceKind, OccurrenceStatus, Reason, RunStatus
 from matins.store import audit, views
 
 ON_TIME = timedelta(seconds=1)
@@ -44,7 +44,7 @@ def _ran(one: OccurrenceRecord, started_at: datetime) -> Finding:
     if how == "It ran" and late > ON_TIME:
         how = f"It ran {span(late)} late"
     if one.finished_at is None:
-        sentence = f"{how}: it started at {when(started_at)} and is still running."
+        sentence = f"{how}: it started at {when(started_at)} and {_goes_on(one)}."
     else:
         end = _ENDS.get(OccurrenceStatus(one.status), one.status)
         sentence = f"{how}: it started at {when(started_at)} and {end} after {span(one.finished_at - started_at)}."
@@ -53,6 +53,15 @@ def _ran(one: OccurrenceRecord, started_at: datetime) -> Finding:
         who = by(one.cancel_requested_by)
         evidence.append(Evidence(at=one.cancel_requested_at, what=f"It was asked to stop{who}."))
     return Finding(fate=Fate.RAN, sentence=sentence, evidence=tuple(evidence))
+
+
+def _goes_on(one: OccurrenceRecord) -> str:
+    if any(run.status == RunStatus.RUNNING for run in one.runs):
+        return "is still running"
+    ahead = [run for run in one.runs if run.status == RunStatus.PENDING]
+    if not ahead:
+        return "has not ended"
+    return f"waits for attempt {ahead[-1].attempt} of job {ahead[-1].job!r}, not before {when(ahead[-1].available_at)}"
 
 
 def _run_told(run: RunRecord) -> Evidence:

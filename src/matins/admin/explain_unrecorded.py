@@ -36,6 +36,14 @@ def _no_fire(moment: Moment) -> Finding:
             fate=Fate.QUARANTINED,
             sentence=f"The ledger has nothing at that time, and whether it is a fire cannot be told: {moment.fault}.",
         )
+    since = moment.meant.known_since
+    if since is not None and moment.at < since:
+        return Finding(
+            fate=Fate.NOT_RECORDED,
+            sentence=f"Whether {when(moment.at)} was a fire cannot be told: fires of a trigger of one's own"
+            f" are kept from {when(since)} on.",
+            evidence=tuple(_covered_by_old_wording(moment)),
+        )
     before, after = moment.meant.last_before(moment.at), next(moment.meant.fires_after(moment.at), None)
     shown = [when(one + moment.offset) if one else "none" for one in (before, after)]
     evidence = [Evidence(what=f"Its trigger: {moment.meant.trigger.describe()}.")]
@@ -94,7 +102,10 @@ def _accounted(moment: Moment, planned: datetime) -> Finding | None:
             fate=Fate.NOT_RECORDED,
             sentence=f"It is a fire of the present definition, which is in force since {when(schedule.updated_at)};"
             " the one before did not fire then.",
-            evidence=(Evidence(at=schedule.updated_at, what="Its definition was changed."),),
+            evidence=(
+                Evidence(at=schedule.updated_at, what="Its definition was changed."),
+                *_covered_by_old_wording(moment),
+            ),
         )
     return Finding(
         fate=Fate.NOT_RECORDED,

@@ -20,7 +20,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'a' or 'b'?``, or nothing when nothing is near."""
     by_fold = {name.casefold(): name for name in known}
     near = get_close_matches(word.casefold(), by_fold, n=_MOST, cutoff=_CUTOFF)
-    return f"Did you mean {' or '.join(repr(by_fold[name]) for name in near)}?" if near else ""
+    return f"Did you mean {' or '.join(repr(str(by_fold[name])) for name in near)}?" if near else ""
 
 
 def unknown(kind: str, word: str, known: Iterable[str], *, listing: str) -> NotFoundError:

@@ -9,20 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from matins.admin import audit, definition, lookup, schedules
+from matins.admin import accounting, audit, definition, lookup, schedules
 from matins.admin.actor import Actor, checked_reason
-from matins.admin.definition import Definition
 from matins.admin.records import ScheduleDetail
-from matins.domain.planning import account_for_skipped
-from matins.domain.states import Reason
-from matins.errors import ConflictError, FiresExhausted
-from matins.ledger.plans import Proposal, insert_rows
+from matins.errors import ConflictError
 from matins.store import installation, operators
 from matins.store.engine import Store, Tx
-from matins.store.schedules import PlannableSchedule
-
-CHUNKS = 40
-"""At most so many chunks of fires are counted under the lock; what is older is left to the missed policy."""
 
 
 def enable(store: Store, actor: Actor, schedule_id: str, *, reason: str | None = None) -> ScheduleDetail:
@@ -62,6 +54,7 @@ def disable(store: Store, actor: Actor, schedule_id: str, *, reason: str | None 
     def work(tx: Tx) -> ScheduleDetail:
         row = lookup.schedule_row(tx, schedule_id, lock=True)
         if row.enabled:
+            accounting.record_disabled_range(tx, row)
             operators.disable(tx, row.id, by=actor.name, reason=why)
             installation.touch(tx)
             after = _after(enabled=False, quarantined=row.quarantined_at is not None)
@@ -87,24 +80,8 @@ def _rearm(tx: Tx, row: Any) -> None:
         )
     through = row.planned_through or tx.now
     if row.enabled:
-        through = _account_for_quarantine(tx, row, meant, through)
+        through = accounting.record_quarantine(tx, row, meant)
     operators.rearm(tx, row.id, planned_through=through)
-
-
-def _account_for_quarantine(tx: Tx, row: Any, meant: Definition, through: datetime) -> datetime:
-    fields = PlannableSchedule.__dataclass_fields__
-    held = PlannableSchedule(**{name: getattr(row, name) for name in fields})
-    proposal = Proposal(schedule=held, definition=meant.declared, trigger=meant.trigger)
-    for _ in range(CHUNKS):
-        try:
-            made = account_for_skipped(meant.trigger, meant.declared, through, tx.now, Reason.QUARANTINED)
-        except FiresExhausted:
-            break
-        insert_rows(tx, [(proposal, made)])
-        through = made.planned_through
-        if not made.rows or through >= tx.now - meant.offset:
-            break
-    return through
 
 
 def _off_since(row: Any, now: datetime) -> datetime:

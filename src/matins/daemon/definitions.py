@@ -97,6 +97,7 @@ class DefinitionKeeper:
         catalogue: Catalogue,
         bus: EventBus,
         changed: Callable[[], None],
+        code_replaced: Callable[[], None],
     ) -> None:
         self._store = store
         self._state = state
@@ -105,6 +106,7 @@ class DefinitionKeeper:
         self._catalogue = catalogue
         self._bus = bus
         self._changed = changed
+        self._code_replaced = code_replaced
         self._loaded: Loaded | None = None
         self._reload = threading.Event()
 
@@ -162,6 +164,7 @@ class DefinitionKeeper:
     def _load_again(self) -> None:
         try:
             self.use(self._load())
+            self._code_replaced()
         except (AppLoadError, DefinitionError) as error:
             self._bus.emit(ReloadFailed(error=str(error)))
 

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from matins.domain.admission import OpenOccurrence, Verdict, admit
 from matins.domain.schedule import ScheduleDefinition
 from matins.domain.states import MissedPolicy, OccurrenceId, OccurrenceKind, Reason
-from matins.domain.triggers import Trigger, count_between
+from matins.domain.triggers import Count, Trigger, count_between
 
 LISTED = 200
 """Up to so many due fires are listed one by one; more are first counted, a chunk a turn."""
 CHUNK = 5000
 """How many fires are counted in one turn."""
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,10 @@ class Plan:
 def next_run(trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime) -> datetime | None:
     """When the schedule fires next, jitter included; None for never."""
     following = trigger.next_after(planned_through)
-    return None if following is None else following + definition.jitter_offset
+    try:
+        return None if following is None else following + definition.jitter_offset
+    except OverflowError:
+        return None
 
 
 def find_due(trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime, now: datetime) -> DueFires:
@@ -98,10 +102,8 @@ def find_due(trigger: Trigger, definition: ScheduleDefinition, planned_through: 
     listed = _list_until(trigger, planned_through, until, LISTED + 1)
     if len(listed) <= LISTED:
         return DueFires(after=planned_through, listed=tuple(listed))
-    horizon = until - timedelta(seconds=_reach(definition))
-    head = count_between(trigger, planned_through, horizon, CHUNK)
-    if head.count:
-        counted = FireRange(count=head.count, first=head.first, last=head.last)
+    counted = _count_hopeless(trigger, definition, planned_through, until)
+    if counted is not None:
         return DueFires(after=planned_through, counted=counted, more=True)
     return DueFires(after=planned_through, listed=tuple(listed[:LISTED]), more=True)
 
@@ -110,8 +112,7 @@ def plan(definition: ScheduleDefinition, due: DueFires, open_now: Sequence[OpenO
     """What becomes of the due fires. `due` must start at the schedule's present watermark."""
     rows: list[PlannedRow] = []
     if due.counted:
-        reason = Reason.CATCH_UP_LIMIT if definition.missed is MissedPolicy.RUN_ALL else Reason.MISSED
-        rows.append(_skipped_range(definition, due.counted, reason))
+        rows.append(_skipped_range(definition, due.counted, _counted_reason(definition, due.counted, now)))
     candidates = _sort_out(definition, due, now)
     placed = _place(definition, candidates, open_now)
     rows.extend(placed.rows)
@@ -148,11 +149,43 @@ def _list_until(trigger: Trigger, after: datetime, until: datetime, limit: int) 
     return fires
 
 
-def _reach(definition: ScheduleDefinition) -> float:
-    """How far back a due fire can still lead to a run, in seconds."""
-    if definition.missed is MissedPolicy.RUN_ALL:
-        return max(definition.grace_seconds, definition.catch_up_window_seconds)
-    return definition.grace_seconds
+def _count_hopeless(
+    trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime, until: datetime
+) -> FireRange | None:
+    """The oldest due fires that cannot lead to a run, all for one reason; None where there are none."""
+    late = _longer_ago(until, definition.grace_seconds)
+    if definition.missed is MissedPolicy.SKIP:
+        return _range_of(count_between(trigger, planned_through, late, CHUNK))
+    lost = min(late, _longer_ago(until, definition.catch_up_window_seconds))
+    too_old = _range_of(count_between(trigger, planned_through, lost, CHUNK))
+    if too_old is not None or definition.missed is MissedPolicy.RUN_ALL or lost == late:
+        return too_old
+    found = count_between(trigger, planned_through, late, CHUNK)
+    following = trigger.next_after(found.last) if found.complete else None
+    if found.count and found.complete and (following is None or following > until):
+        # The newest due fire stands for all: it must be left to run.
+        found = count_between(trigger, planned_through, found.last - timedelta.resolution, CHUNK)
+    return _range_of(found)
+
+
+def _range_of(found: Count) -> FireRange | None:
+    return FireRange(count=found.count, first=found.first, last=found.last) if found.count else None
+
+
+def _counted_reason(definition: ScheduleDefinition, fires: FireRange, now: datetime) -> Reason:
+    if definition.missed is MissedPolicy.SKIP:
+        return Reason.MISSED
+    too_old = fires.last <= _longer_ago(now - definition.jitter_offset, definition.catch_up_window_seconds)
+    coalesced = definition.missed is MissedPolicy.RUN_ONCE and not too_old
+    return Reason.COALESCED if coalesced else Reason.CATCH_UP_LIMIT
+
+
+def _longer_ago(instant: datetime, seconds: float) -> datetime:
+    """The latest moment that lies more than so many seconds back; the beginning of time if there is none."""
+    try:
+        return instant - timedelta(seconds=seconds) - timedelta.resolution
+    except OverflowError:
+        return BEGINNING
 
 
 def _sort_out(
@@ -162,21 +195,21 @@ def _sort_out(
     if not due.listed:
         return []
     *older, newest = due.listed
-    oldest_on_time = now - definition.jitter_offset - timedelta(seconds=definition.grace_seconds)
-    fates = [(fire, *_missed_fate(definition, fire, now, newest=False)) for fire in older]
-    if not due.more and newest >= oldest_on_time:
+    until = now - definition.jitter_offset
+    fates = [(fire, *_missed_fate(definition, fire, until, newest=False)) for fire in older]
+    if not due.more and newest > _longer_ago(until, definition.grace_seconds):
         fates.append((newest, OccurrenceKind.SCHEDULED, None))
     else:
-        fates.append((newest, *_missed_fate(definition, newest, now, newest=not due.more)))
+        fates.append((newest, *_missed_fate(definition, newest, until, newest=not due.more)))
     return fates
 
 
 def _missed_fate(
-    definition: ScheduleDefinition, fire: datetime, now: datetime, *, newest: bool
+    definition: ScheduleDefinition, fire: datetime, until: datetime, *, newest: bool
 ) -> tuple[OccurrenceKind, Reason | None]:
     if definition.missed is MissedPolicy.SKIP:
         return OccurrenceKind.SCHEDULED, Reason.MISSED
-    if now - fire > timedelta(seconds=definition.catch_up_window_seconds):
+    if fire <= _longer_ago(until, definition.catch_up_window_seconds):
         return OccurrenceKind.SCHEDULED, Reason.CATCH_UP_LIMIT
     if definition.missed is MissedPolicy.RUN_ONCE and not newest:
         return OccurrenceKind.SCHEDULED, Reason.COALESCED

@@ -33,11 +33,12 @@ class RunState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """What to write: positions to start, positions to record as skipped (and why), and the outcome once nothing is left."""
+    """What to write: positions to start, positions to record as skipped, and the outcome once nothing is left."""
 
     start: tuple[int, ...] = ()
     skip: tuple[int, ...] = ()
-    skip_reason: Reason | None = None
+    reason: Reason | None = None
+    """Why positions are skipped, or why the occurrence did not succeed where its runs alone do not tell."""
     outcome: OccurrenceStatus | None = None
 
 
@@ -51,18 +52,22 @@ def advance(occurrence: OccurrenceState, latest: Sequence[RunState]) -> Advance:
         return Advance(start=remaining[: max(0, occurrence.parallel - going)])
     if going:
         return Advance()
-    return Advance(skip=remaining, skip_reason=blocked, outcome=outcome(occurrence, latest))
+    outcome = _outcome(occurrence, latest, all_reached=not remaining)
+    told = blocked if remaining else occurrence.stopping
+    return Advance(skip=remaining, reason=None if outcome is OccurrenceStatus.SUCCEEDED else told, outcome=outcome)
 
 
-def outcome(occurrence: OccurrenceState, latest: Sequence[RunState]) -> OccurrenceStatus:
-    """The outcome of an occurrence whose runs have all ended: the gravest of theirs."""
+def _outcome(occurrence: OccurrenceState, latest: Sequence[RunState], *, all_reached: bool) -> OccurrenceStatus:
+    """The gravest of the runs' ends; of those alone when all jobs had ended by themselves before it was stopped."""
     statuses = {run.status for run in latest}
     for status, means in _GRAVITY:
         if status in statuses:
             return means
-    if occurrence.stopping is Reason.CANCELLED:
-        return OccurrenceStatus.CANCELLED
-    return OccurrenceStatus.FAILED if occurrence.stopping else OccurrenceStatus.SUCCEEDED
+    if all_reached and RunStatus.SKIPPED not in statuses:
+        return OccurrenceStatus.SUCCEEDED
+    if occurrence.stopping is None:
+        return OccurrenceStatus.SKIPPED
+    return OccurrenceStatus.CANCELLED if occurrence.stopping is Reason.CANCELLED else OccurrenceStatus.FAILED
 
 
 _GRAVITY = (
@@ -71,7 +76,6 @@ _GRAVITY = (
     (RunStatus.LOST, OccurrenceStatus.LOST),
     (RunStatus.CANCELLED, OccurrenceStatus.CANCELLED),
     (RunStatus.INTERRUPTED, OccurrenceStatus.INTERRUPTED),
-    (RunStatus.SKIPPED, OccurrenceStatus.SKIPPED),
 )
 
 _FAILURES = (RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.LOST)

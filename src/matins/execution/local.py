@@ -80,6 +80,7 @@ class LocalExecutor:
         ]
         self._by_fd: dict[int, Slot] = {}
         self._waiting: list[Event] = []
+        self._reload = threading.Event()
         self._closed = False
         self._ended = False
         self._gate = threading.Lock()
@@ -108,7 +109,7 @@ class LocalExecutor:
         if self._closed:
             return []
         now = self._clock.monotonic()
-        return [slot for slot in self._slots if slot.not_before <= now and not slot.leaving]
+        return [slot for slot in self._slots if slot.not_before <= now and not (slot.leaving or slot.stale)]
 
     def submit(self, order: RunOrder) -> None:
         """Hand an order to a slot; one there is no room for is returned by the next `poll`."""
@@ -172,6 +173,7 @@ class LocalExecutor:
 
     def poll(self, timeout_seconds: float | None) -> list[Event]:
         """What happened since the last call, waiting at most so long for something, or for `wake`."""
+        self._retire_old_code()
         for slot in self._slots:
             if slot.unsent:
                 self._push(slot)
@@ -235,6 +237,21 @@ class LocalExecutor:
         now = self._clock.monotonic()
         for slot in self._slots:
             if slot.is_open and not slot.held and not slot.leaving and now >= slot.idle_since + self._idle_seconds:
+                slot.finish(0)
+                self._push(slot)
+
+    def reload(self) -> None:
+        """Run nothing more with the code loaded so far: each slot is reopened once it has ended what it holds."""
+        self._reload.set()
+        self.wake()
+
+    def _retire_old_code(self) -> None:
+        if self._reload.is_set():
+            self._reload.clear()
+            for slot in self._slots:
+                slot.stale = slot.is_open
+        for slot in self._slots:
+            if slot.stale and slot.is_open and not slot.held and not slot.leaving:
                 slot.finish(0)
                 self._push(slot)
 

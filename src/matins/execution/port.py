@@ -146,6 +146,10 @@ class Executor(Protocol):
         """The lease now holds until this boot-time reading; slots kill their runs before it passes."""
         ...
 
+    def reload(self) -> None:
+        """Run nothing more with the code loaded so far, once what is under way has ended; from any thread."""
+        ...
+
     def close(self, grace_seconds: float) -> list[Event]:
         """Stop everything within the grace and end all processes.
 

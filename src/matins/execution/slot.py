@@ -73,6 +73,8 @@ class Slot:
         self.wants_to_write = False
         self.leaving = False
         """Whether its supervisor was asked to exit."""
+        self.stale = False
+        """Whether its interpreter has code that is to be replaced: it takes no more orders until it was closed."""
         self.not_before = 0.0
         """Until when it is not to be opened again, after its supervisor died."""
         self.deaths = 0
@@ -224,7 +226,7 @@ class Slot:
         if self._link is not None:
             self._link.close()
         self._link = self._process = None
-        self.leaving = False
+        self.leaving = self.stale = False
         self._unsent.clear()
 
     def kill(self) -> None:

@@ -18,8 +18,10 @@ from collections import deque
 from matins.execution import system
 from matins.execution.frames import ToDaemon, ToSupervisor
 from matins.execution.page import SharedPage
+from matins.execution.supervisor_intake import Intake
 from matins.execution.supervisor_keeper import Keeper, Unloadable
 from matins.execution.supervisor_link import Link
+from matins.execution.supervisor_processes import Processes
 from matins.execution.supervisor_run import NEVER, Order
 from matins.execution.supervisor_runner import Runner
 from matins.execution.supervisor_watch import Watcher
@@ -158,15 +160,20 @@ def main() -> None:
         os.set_inheritable(fd, False)
     system.adopt_orphans()
     link, watcher = Link(link_fd), Watcher()
+    processes = Processes()
+    intake = Intake(watcher=watcher, processes=processes)
+    keeper = Keeper(link=link, intake=intake, processes=processes, **settings["interpreter"])
     runner = Runner(
         link=link,
         page=SharedPage.opened(page_fd),
         slot=slot,
-        keeper=Keeper(**settings["interpreter"]),
-        watcher=watcher,
+        keeper=keeper,
+        intake=intake,
+        processes=processes,
         output=settings["output"],
         stream_every=settings["stream_every"],
     )
+    intake.hearer = runner
     try:
         Supervisor(link=link, runner=runner, watcher=watcher).serve()
     except Exception:  # noqa: BLE001 - the process's boundary: whatever went wrong, nothing below may live on

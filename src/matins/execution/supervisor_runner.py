@@ -1,8 +1,7 @@
-"""Runs one order at a time: begins it, takes what it prints, stops it, and reports how it ended.
+"""Runs one order at a time: begins it, stops it when it must, and reports how it ended.
 
-An end has one of three causes: the interpreter's result, the end of the process, or a kill. Whatever the
-cause, the order of things is the same: what the run left is dead, its pipes are drained, and only then is the
-end reported.
+An end has one of three causes: the interpreter's result, the end of the process, or a kill. Whatever the cause, the
+order of things is the same: what the run left is dead, its pipes are drained, and only then is the end reported.
 """
 
 from __future__ import annotations
@@ -10,25 +9,19 @@ from __future__ import annotations
 import json
 
 from matins.execution import strays, system
-from matins.execution.capture import Capture, Source
-from matins.execution.frames import DamagedChannel, FromInterpreter, ResultFlags, ToDaemon, ToInterpreter
+from matins.execution.capture import Capture
+from matins.execution.frames import FromInterpreter, ResultFlags, ToDaemon, ToInterpreter
 from matins.execution.page import SharedPage
-from matins.execution.supervisor_child import Child, read_now, spawn_command
+from matins.execution.supervisor_child import Child, spawn_command
+from matins.execution.supervisor_intake import Intake
 from matins.execution.supervisor_keeper import Keeper, read_error
 from matins.execution.supervisor_link import Link
 from matins.execution.supervisor_processes import Processes
 from matins.execution.supervisor_run import NEVER, TIMEOUT, Order, Run, margin
-from matins.execution.supervisor_watch import Watcher
 from matins.execution.system import boottime
 
-_DRAIN_AT_MOST = 4 * 1024 * 1024
-_EXIT_WITHIN = 0.25
-"""How long a process whose channel has ended may take to die, before it counts as having closed it."""
-_LEAVE_WITHIN = 1.0
 _REAP_EVERY = 1.0
 """How often orphans that ended are reaped during a run, so that a long one with many cannot use up the process table."""
-_WRITTEN = {FromInterpreter.STDOUT: Source("stdout"), FromInterpreter.STDERR: Source("stderr")}
-_PIPED_OUT, _PIPED_ERR = Source("stdout"), Source("stderr")
 
 
 class Runner:
@@ -41,7 +34,8 @@ class Runner:
         page: SharedPage,
         slot: int,
         keeper: Keeper,
-        watcher: Watcher,
+        intake: Intake,
+        processes: Processes,
         output: dict[str, int],
         stream_every: float,
     ) -> None:
@@ -49,12 +43,11 @@ class Runner:
         self._page = page
         self._slot = slot
         self._keeper = keeper
-        self._watcher = watcher
+        self._intake = intake
+        self._processes = processes
         self._output = output
         self._stream_every = stream_every
-        self._processes = Processes()
         self._child: Child | None = None
-        self._levels: dict[bytes, Source] = {}
         self._reap_at = 0.0
         self.closing = False
         self.run: Run | None = None
@@ -67,31 +60,12 @@ class Runner:
         Raises:
             Unloadable: there is none to be had for now.
         """
-        child = self._keeper.child
-        if child is not None and order.fresh and child.runs:
-            self.retire()
-            child = None
-        if child is None:
-            self._keeper.check(now)
-            return None if self._start(now) else self.interpreter_for(order, now)
-        return child if child.ready else None
-
-    def _start(self, now: float) -> bool:
-        try:
-            child = self._keeper.start(now)
-        except OSError as fault:
-            self._keeper.failed([type(fault).__name__, f"no interpreter can be started: {fault}", ""], now)
-            self._link.tell(ToDaemon.FAULT, f"no interpreter can be started: {fault}", now)
-            return False
-        self._watch(child)
-        return True
+        return self._keeper.ready(now, fresh=order.fresh)
 
     def begin(self, order: Order, child: Child, now: float) -> None:
         """Hand an order to a ready interpreter."""
         self._note_begin(order, child, now)
-        child.send(ToInterpreter.RUN, order.body)
-        if child.unsent and child.channel is not None:
-            self._watcher.want_to_write(child.channel, True)
+        self._intake.tell(child, ToInterpreter.RUN, order.body)
 
     def begin_command(self, order: Order, now: float) -> None:
         """Start a shell job's command.
@@ -100,11 +74,10 @@ class Runner:
             OSError: it cannot be started; the order counts as begun all the same.
         """
         self._page.begin(self._slot, order.sequence)
-        assert order.command is not None  # noqa: S101
-        child = spawn_command(order.command, json.loads(order.body))
+        child = spawn_command(order.command or "", json.loads(order.body))
         if order.memory is not None:
             system.limit_memory(child.pid, order.memory)
-        self._watch(child)
+        self._intake.listen(child)
         self._note_begin(order, child, now)
 
     def _note_begin(self, order: Order, child: Child, now: float) -> None:
@@ -121,107 +94,42 @@ class Runner:
 
     # What the processes say.
 
-    def _watch(self, child: Child) -> None:
-        self._processes.add(child)
-        self._watcher.add(child.out, lambda _: self._on_pipe(child, _PIPED_OUT))
-        self._watcher.add(child.err, lambda _: self._on_pipe(child, _PIPED_ERR))
-        if child.channel is not None:
-            self._watcher.add(child.channel, lambda _: self._on_channel(child))
-        self._watcher.add(child.pidfd, lambda _: self._on_exit(child))
-
-    def _on_pipe(self, child: Child, source: Source) -> None:
-        fd = child.out if source is _PIPED_OUT else child.err
-        data = read_now(fd)
-        if data is None:
-            return
-        if not data:
-            self._watcher.remove(fd)
-        self._captured(child, source, data)
-
-    def _captured(self, child: Child, source: Source, data: bytes) -> None:
+    def capture_of(self, child: Child) -> Capture | None:
+        """Where the child's output belongs now."""
         if self.run is not None and child is self._child:
-            self.run.capture.write(source, data, boottime())
-        elif child is self._keeper.child and self._keeper.startup is not None:
-            self._keeper.startup.write(source, data, boottime())
+            return self.run.capture
+        return self._keeper.startup if child is self._keeper.child else None
 
-    def _on_channel(self, child: Child) -> None:
-        if child.unsent and child.channel is not None:
-            child.push()
-            self._watcher.want_to_write(child.channel, bool(child.unsent))
-        try:
-            frames = child.receive()
-        except DamagedChannel:
-            frames = None
-        if frames is None:
-            self._gone(child)
-            return
-        for kind, payload in frames:
-            self._heard(child, kind, payload)
+    def heard(self, child: Child, kind: int, payload: bytes) -> None:
+        """Act on what an interpreter said."""
+        runs = self.run is not None and child is self._child
+        if kind == FromInterpreter.RESULT and runs:
+            self._end(payload)
+        elif kind == FromInterpreter.PROGRESS and runs:
+            self._progressed(payload)
+        elif kind == FromInterpreter.READY and child is self._keeper.child:
+            self._keeper.started()
+        elif kind == FromInterpreter.UNLOADABLE and child is self._keeper.child:
+            self._keeper.not_started(read_error(payload), boottime())
 
-    def _heard(self, child: Child, kind: int, payload: bytes) -> None:
-        if kind == FromInterpreter.RESULT:
-            if self.run is not None and child is self._child:
-                self._end(payload)
-        elif kind in _WRITTEN:
-            self._captured(child, _WRITTEN[kind], payload)
-        elif kind == FromInterpreter.LOG:
-            level, _, text = payload.partition(b"\n")
-            self._captured(child, self._level(level), text + b"\n")
-        elif kind == FromInterpreter.PROGRESS:
-            self._progressed(child, payload)
-        elif kind == FromInterpreter.READY:
-            self._keeper.succeeded()
-            self._processes.settle()
-        elif kind == FromInterpreter.UNLOADABLE:
-            self._not_started(child, read_error(payload))
-
-    def _level(self, name: bytes) -> Source:
-        source = self._levels.get(name)
-        if source is None:
-            if len(self._levels) > 100:
-                self._levels.clear()
-            source = self._levels[name] = Source("log", name[:20].decode("utf-8", "replace"))
-        return source
-
-    def _progressed(self, child: Child, payload: bytes) -> None:
-        if self.run is None or child is not self._child:
-            return
+    def _progressed(self, payload: bytes) -> None:
         try:
             fraction, message = json.loads(payload)
         except ValueError:
             return
-        self._link.tell(ToDaemon.PROGRESS, [self.run.order.run_id, fraction, message], boottime())
+        if self.run is not None:
+            self._link.tell(ToDaemon.PROGRESS, [self.run.order.run_id, fraction, message], boottime())
 
-    def _on_exit(self, child: Child) -> None:
-        """The process has ended; what it said before comes first."""
-        child.collect()
-        if child.status is None:
-            return  # The descriptor is another's by now.
-        try:
-            for kind, payload in child.receive_all():
-                self._heard(child, kind, payload)
-        except DamagedChannel:
-            child.close_channel()
-        self._gone(child)
-
-    def _gone(self, child: Child) -> None:
-        child.closed_channel = not child.wait(_EXIT_WITHIN)
+    def gone(self, child: Child) -> None:
+        """Act on the end of a process."""
         if self.run is not None and child is self._child:
             self._end(None)
+        elif child is self._keeper.child and child.ready:
+            self._keeper.discard()
+            self._link.tell(ToDaemon.FAULT, f"an idle interpreter ended: {_exit_text(child)}", boottime())
         elif child is self._keeper.child:
-            if child.ready:
-                text = f"an idle interpreter ended: {self._exit_text(child)}"
-                self._discard(child)
-                self._link.tell(ToDaemon.FAULT, text, boottime())
-            else:
-                text = f"the interpreter ended while importing the application: {self._exit_text(child)}"
-                self._not_started(child, ["AppLoadError", text, ""])
-
-    def _exit_text(self, child: Child) -> str:
-        if child.closed_channel or child.status is None:
-            return "it closed its private channel"
-        text = system.describe_exit(child.status)
-        return f"{text} (out of memory?)" if text == "killed by SIGKILL" and not child.killed else text
+            text = f"the interpreter ended while importing the application: {_exit_text(child)}"
+            self._keeper.not_started(["AppLoadError", text, ""], boottime())
 
     # Stopping.
 
@@ -233,19 +141,16 @@ class Runner:
         run, child = self.run, self._child
         if run is None or child is None:
             return
-        if child.channel is not None:
-            self._on_channel(child)
+        self._intake.hear(child)
         if self.run is run and run.ask(reason, now, run.order.kill_after if within is None else within):
-            child.send(ToInterpreter.STOP)
+            self._intake.tell(child, ToInterpreter.STOP)
             self._processes.ask(child, self._keeper.child)
 
     def tend(self, now: float) -> None:
         """Do what has come due."""
         if self.run is not None:
             self._tend_run(self.run, now)
-        starting = self._keeper.child
-        if starting is not None and now >= self._keeper.start_by:
-            self._not_started(starting, ["AppLoadError", "importing the application took too long", ""])
+        self._keeper.tend(now)
 
     def _tend_run(self, run: Run, now: float) -> None:
         if now >= run.stream_at and run.capture.fresh:
@@ -304,17 +209,17 @@ class Runner:
         is_interpreter = child is self._keeper.child
         reusable = is_interpreter and result is not None and run.reason is None
         notes = self._clear(run, child, reusable=reusable, ended=result is not None or child.status is not None)
-        self._drain(child, run.capture)
+        self._intake.drain(child, run.capture)
         self.run = self._child = None
         self._link.ended(self._header(run, child, result, notes, now), result[1:] if result else b"", now)
         if not is_interpreter:
-            self._forget(child)
+            self._intake.forget(child)
         elif notes or not reusable or (result and result[0] & ResultFlags.LEAKED):
-            self._discard(child)
-            self._start_ahead()
+            self._keeper.discard()
+            self._start_ahead(now)
         elif run.order.fresh or self._keeper.worn(child, now - run.began_at):
-            self.retire()
-            self._start_ahead()
+            self._keeper.retire()
+            self._start_ahead(now)
 
     def _clear(self, run: Run, child: Child, *, reusable: bool, ended: bool) -> list[str]:
         """Kill what must not outlive the run; what is worth telling of it."""
@@ -336,78 +241,25 @@ class Runner:
             notes.append(f"could not be killed: {', '.join(map(str, unkillable))}")
         return notes
 
-    def _drain(self, child: Child, capture: Capture) -> None:
-        """Take what is left in the pipes. Nobody of the run still writes, but a helper might, endlessly."""
-        for fd, source in ((child.out, _PIPED_OUT), (child.err, _PIPED_ERR)):
-            taken = 0
-            while taken < _DRAIN_AT_MOST and (data := read_now(fd)):
-                capture.write(source, data, boottime())
-                taken += len(data)
+    def _start_ahead(self, now: float) -> None:
+        if not self.closing:
+            self._keeper.start_ahead(now)
 
     def _header(self, run: Run, child: Child, result: bytes | None, notes: list[str], now: float) -> list[object]:
         order = run.order
-        exit_text = None if result is not None else self._exit_text(child)
-        succeeded = (
-            bool(result[0] & ResultFlags.SUCCEEDED) if result else child.status == 0 and order.command is not None
-        )
+        exit_text = None if result is not None else _exit_text(child)
+        succeeded = order.command is not None and child.status == 0
+        if result is not None:
+            succeeded = bool(result[0] & ResultFlags.SUCCEEDED)
         if succeeded and run.reason is not None:
             notes = [*notes, "it had been asked to stop, and ended well all the same"]
-        error = run.fault(None if succeeded else exit_text)
+        status, error = run.status(succeeded), run.fault(None if succeeded else exit_text)
         lines = run.capture.finish(now)
-        return [
-            order.sequence,
-            order.run_id,
-            run.status(succeeded),
-            run.began_at,
-            now,
-            exit_text,
-            error,
-            lines,
-            notes,
-        ]
-
-    # The interpreter.
-
-    def _not_started(self, child: Child, error: list[str]) -> None:
-        now = boottime()
-        self._processes.kill(child)
-        self._unwatch(child)
-        self._drain_startup(child)
-        self._keeper.failed(error, now)
-        self._forget(child)
-        self._link.tell(ToDaemon.FAULT, f"{error[0]}: {error[1]}", now)
-
-    def _drain_startup(self, child: Child) -> None:
-        if self._keeper.startup is not None:
-            self._drain(child, self._keeper.startup)
-
-    def _start_ahead(self) -> None:
-        if self._keeper.may_start and not self.closing:
-            self._start(boottime())
+        return [order.sequence, order.run_id, status, run.began_at, now, exit_text, error, lines, notes]
 
     def retire(self) -> None:
-        """Let the interpreter end in good order, and kill it if it does not."""
-        child = self._keeper.child
-        if child is not None:
-            self._unwatch(child)
-            child.close_channel()
-            if child.ready:
-                child.wait(_LEAVE_WITHIN)
-            self._discard(child)
-
-    def _discard(self, child: Child) -> None:
-        self._processes.kill(child)
-        self._keeper.forget()
-        self._forget(child)
-
-    def _forget(self, child: Child) -> None:
-        self._unwatch(child)
-        self._processes.remove(child)
-        child.close()
-
-    def _unwatch(self, child: Child) -> None:
-        for fd in child.descriptors:
-            self._watcher.remove(fd)
+        """Let the interpreter end in good order."""
+        self._keeper.retire()
 
     def kill_everything(self) -> None:
         """Nothing below this process may live on."""
@@ -415,3 +267,10 @@ class Runner:
         if child is not None:
             self._processes.kill(child)
         self._processes.kill_left(None)
+
+
+def _exit_text(child: Child) -> str:
+    if child.closed_channel or child.status is None:
+        return "it closed its private channel"
+    text = system.describe_exit(child.status)
+    return f"{text} (out of memory?)" if text == "killed by SIGKILL" and not child.killed else text

@@ -32,6 +32,7 @@ class Candidate:
     job: str
     attempt: int
     pool: str | None
+    start_by: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +65,12 @@ def candidates(
             job_run.c.job,
             job_run.c.attempt,
             job_run.c.pool,
+            job_run.c.start_by,
         )
         .where(
             job_run.c.app == app,
             job_run.c.status == RunStatus.PENDING,
             job_run.c.available_at <= tx.now,
-            or_(job_run.c.start_by.is_(None), job_run.c.start_by > tx.now),
         )
         .order_by(job_run.c.app, job_run.c.status, job_run.c.rank, job_run.c.available_at, job_run.c.id)
         .limit(limit)
@@ -91,7 +92,10 @@ def next_available_at(tx: Tx, app: str) -> datetime | None:
 
 
 def pool_room(tx: Tx, app: str, names: Sequence[str]) -> dict[str, int]:
-    """How many more runs each pool takes; their rows are locked, so that two claimers cannot both fill one."""
+    """How many more runs each of these pools takes, as far as any code ever declared it.
+
+    Their rows are locked, so that two claimers cannot both fill one.
+    """
     limits = select(job_pool.c.name, job_pool.c.slots).where(
         job_pool.c.app == app, tx.dialect.is_one_of(job_pool.c.name, names)
     )
@@ -108,17 +112,18 @@ def pool_room(tx: Tx, app: str, names: Sequence[str]) -> dict[str, int]:
         .group_by(job_run.c.pool)
     )
     for row in tx.execute(running):
-        room[row.pool] = room.get(row.pool, 0) - row.running
+        if row.pool in room:
+            room[row.pool] -= row.running
     return room
 
 
 def within_pools(chosen: Sequence[Candidate], room: Mapping[str, int]) -> list[Candidate]:
-    """Those of the candidates that their pools have room for; a pool that is not declared has none."""
+    """Those of the candidates that their pools have room for; one that no code ever declared bounds nothing."""
     left = dict(room)
     kept = []
     for one in chosen:
-        if one.pool is not None:
-            if left.get(one.pool, 0) <= 0:
+        if one.pool in left:
+            if left[one.pool] <= 0:
                 continue
             left[one.pool] -= 1
         kept.append(one)
@@ -126,7 +131,7 @@ def within_pools(chosen: Sequence[Candidate], room: Mapping[str, int]) -> list[C
 
 
 def claim(rows: LockedRows, chosen: Iterable[Candidate], worker_id: str) -> tuple[list[ClaimedRun], list[Finish]]:
-    """Claim these candidates. Those whose occurrence was cancelled or ran out of time come back as finishes instead.
+    """Claim these candidates. Those whose occurrence may not go on, or not start any more, come back as finishes.
 
     `rows` must hold the candidates' schedules and occurrences.
     """
@@ -134,14 +139,20 @@ def claim(rows: LockedRows, chosen: Iterable[Candidate], worker_id: str) -> tupl
     refused: list[Finish] = []
     for one in chosen:
         row = rows.occurrences[one.occurrence_id]
-        stopping = row.state(rows.tx.now).stopping
-        if stopping is None:
-            claimed.append(_claimed(rows, one, row))
+        against = row.state(rows.tx.now).stopping or _too_late(rows, row, one)
+        if against is None:
             _mark_started(rows, row, one, worker_id)
+            claimed.append(_claimed(rows, one, row))
         else:
-            refused.append(_refusal(one, stopping))
+            refused.append(_refusal(one, against))
     _write(rows.tx, claimed, worker_id)
     return claimed, refused
+
+
+def _too_late(rows: LockedRows, row: OccurrenceRow, one: Candidate) -> Reason | None:
+    """Whether the occurrence waited too long for its start; jobs of one that started in time may wait on."""
+    expired = row.started_at is None and one.start_by is not None and one.start_by <= rows.tx.now
+    return Reason.START_WITHIN if expired else None
 
 
 def _claimed(rows: LockedRows, one: Candidate, row: OccurrenceRow) -> ClaimedRun:
@@ -202,27 +213,3 @@ def _write(tx: Tx, claimed: Sequence[ClaimedRun], worker_id: str) -> None:
             for run in claimed
         ],
     )
-
-
-def give_back(tx: Tx, claims: Mapping[RunId, str]) -> int:
-    """Return claimed runs that were never begun to `pending`; answers how many were still these claims'."""
-    if not claims:
-        return 0
-    query = select(job_run.c.id, job_run.c.claim_token, job_run.c.status).where(
-        tx.dialect.is_one_of(job_run.c.id, sorted(claims))
-    )
-    held = [
-        row.id
-        for row in tx.execute(tx.dialect.locked(query.order_by(job_run.c.id)))
-        if row.status == RunStatus.RUNNING and row.claim_token == claims[row.id]
-    ]
-    tx.dialect.update_many(
-        tx.connection,
-        job_run,
-        ["id"],
-        [
-            {"id": id_, "status": RunStatus.PENDING, "worker_id": None, "claim_token": None, "started_at": None}
-            for id_ in held
-        ],
-    )
-    return len(held)

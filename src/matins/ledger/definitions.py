@@ -3,28 +3,29 @@
 A new schedule arrives as its definition says, normally disabled. A changed trigger plans from now on; the fires of the
 old one that were still due are recorded under it as `superseded`. A schedule that no live code declares any more has
 its last fires recorded as `not_in_code`, and is then set aside, kept with its history; should it come back, it plans
-from that moment. The newest code to start puts its wording in force; two versions side by side each plan only what is
-worded as they know it.
+from that moment. One that was quarantined, or whose stored definition cannot be read, is restored by the code's own;
+the fires of that time are recorded as `quarantined`. The newest code to start puts its wording in force; two versions
+side by side each plan only what is worded as they know it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from matins.domain.planning import account_for_skipped
 from matins.domain.schedule import ScheduleDefinition
 from matins.domain.states import Reason, ScheduleId
 from matins.domain.triggers import Trigger, from_data
-from matins.errors import DefinitionError, Fault, FiresExhausted
+from matins.errors import DefinitionError, Fault, FiresExhausted, MatinsError
 from matins.ledger.plans import Proposal, following_run, insert_rows
 from matins.store.engine import Tx
 from matins.store.schedules import PlannableSchedule, definitions
-from matins.store.tables import job_schedule
+from matins.store.tables import job_schedule, occurrence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,10 @@ class SyncedBatch:
 class _Existing:
     row: PlannableSchedule
     removed_at: datetime | None
+    quarantined_at: datetime | None
+
+
+_Meant = tuple[ScheduleDefinition, Trigger]
 
 
 def sync_definitions(tx: Tx, app: str, wanted: Sequence[ScheduleDefinition]) -> SyncedBatch:
@@ -68,7 +73,7 @@ def set_aside_vanished(tx: Tx, ids: Iterable[ScheduleId]) -> list[ScheduleId]:
     """Record the last fires of schedules that left the code, and set aside those whose fires are all recorded."""
     existing = _lock(tx, list(ids))
     old = definitions(tx, list(existing))
-    rest = {id_: _record_rest(tx, one, old.get(id_), Reason.NOT_IN_CODE) for id_, one in existing.items()}
+    rest = {id_: _record_rest(tx, one, _read(old.get(id_)), Reason.NOT_IN_CODE) for id_, one in existing.items()}
     _update(
         tx,
         [
@@ -82,13 +87,15 @@ def set_aside_vanished(tx: Tx, ids: Iterable[ScheduleId]) -> list[ScheduleId]:
 def _lock(tx: Tx, ids: Sequence[ScheduleId]) -> dict[ScheduleId, _Existing]:
     fields = tuple(PlannableSchedule.__dataclass_fields__)
     query = (
-        select(*(job_schedule.c[name] for name in fields), job_schedule.c.removed_at)
+        select(*(job_schedule.c[name] for name in fields), job_schedule.c.removed_at, job_schedule.c.quarantined_at)
         .where(tx.dialect.is_one_of(job_schedule.c.id, sorted(ids)))
         .order_by(job_schedule.c.id)
     )
     return {
         row.id: _Existing(
-            row=PlannableSchedule(**{name: getattr(row, name) for name in fields}), removed_at=row.removed_at
+            row=PlannableSchedule(**{name: getattr(row, name) for name in fields}),
+            removed_at=row.removed_at,
+            quarantined_at=row.quarantined_at,
         )
         for row in tx.execute(tx.dialect.locked(query))
     }
@@ -109,8 +116,9 @@ def _refuse_foreign(app: str, existing: dict[ScheduleId, _Existing]) -> None:
 
 
 def _differs(wanted: ScheduleDefinition, existing: _Existing) -> bool:
+    set_aside = existing.removed_at is not None or existing.quarantined_at is not None
     own_trigger = wanted.trigger.get("kind") == "custom"
-    return existing.row.definition_hash != wanted.hash or existing.removed_at is not None or own_trigger
+    return existing.row.definition_hash != wanted.hash or set_aside or own_trigger
 
 
 def _insert_new(tx: Tx, app: str, added: Sequence[ScheduleDefinition]) -> None:
@@ -139,14 +147,11 @@ def _apply_changes(tx: Tx, pairs: Sequence[tuple[_Existing, ScheduleDefinition]]
     updates: list[dict[str, Any]] = []
     unfinished: list[ScheduleDefinition] = []
     for one, wanted in pairs:
-        through = one.row.planned_through or tx.now
-        if _plans_anew(one, old.get(one.row.id), wanted):
-            reason = Reason.NOT_IN_CODE if one.removed_at else Reason.SUPERSEDED
-            done, through = _record_rest(tx, one, old.get(one.row.id), reason)
-            if not done:
-                _update(tx, [{"id": one.row.id, "planned_through": through}])
-                unfinished.append(wanted)
-                continue
+        done, through = _account_for_old(tx, one, _read(old.get(one.row.id)), wanted)
+        if not done:
+            _update(tx, [{"id": one.row.id, "planned_through": through}])
+            unfinished.append(wanted)
+            continue
         updates.append(_reworded(tx, one, wanted, through))
     _update(tx, updates)
     return unfinished
@@ -166,10 +171,35 @@ def _reworded(tx: Tx, one: _Existing, wanted: ScheduleDefinition, through: datet
     }
 
 
-def _plans_anew(one: _Existing, old: dict[str, Any] | None, wanted: ScheduleDefinition) -> bool:
-    if one.removed_at is not None or old is None:
-        return True
-    return _timing(old) != _timing(wanted.to_data())
+def _read(stored: Any) -> _Meant | None:
+    """A stored definition; None for one that cannot be used, whatever people or damage made of it."""
+    try:
+        definition = ScheduleDefinition.from_data(stored)
+        return definition, from_data(definition.trigger)
+    except (MatinsError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _account_for_old(tx: Tx, one: _Existing, old: _Meant | None, wanted: ScheduleDefinition) -> tuple[bool, datetime]:
+    """Record what no longer runs under the old wording; whether that is complete, and the watermark reached."""
+    new = (wanted, from_data(wanted.trigger))
+    if one.removed_at is not None:
+        return _record_rest(tx, one, old or new, Reason.NOT_IN_CODE)
+    if one.quarantined_at is not None or old is None:
+        return _record_rest(tx, _past_recorded(tx, one), new, Reason.QUARANTINED)
+    if _timing(old[0].to_data()) != _timing(wanted.to_data()):
+        return _record_rest(tx, one, old, Reason.SUPERSEDED)
+    return True, one.row.planned_through or tx.now
+
+
+def _past_recorded(tx: Tx, one: _Existing) -> _Existing:
+    """The row, its watermark not before the last fire that has a row: it may be the watermark that was damaged."""
+    query = select(func.max(occurrence.c.planned_at)).where(occurrence.c.schedule_id == one.row.id)
+    recorded: datetime | None = tx.execute(query).scalar_one()
+    through = one.row.planned_through
+    if recorded is None or through is None or recorded <= through:
+        return one
+    return replace(one, row=replace(one.row, planned_through=recorded))
 
 
 def _timing(data: dict[str, Any]) -> tuple[Any, ...]:
@@ -177,12 +207,11 @@ def _timing(data: dict[str, Any]) -> tuple[Any, ...]:
     return trigger, data.get("jitter_seconds")
 
 
-def _record_rest(tx: Tx, one: _Existing, old: dict[str, Any] | None, reason: Reason) -> tuple[bool, datetime]:
-    """Account for the old definition's fires until now; whether that is complete, and the watermark reached."""
-    if old is None or one.row.planned_through is None:
+def _record_rest(tx: Tx, one: _Existing, meant: _Meant | None, reason: Reason) -> tuple[bool, datetime]:
+    """Account for a definition's fires until now; whether that is complete, and the watermark reached."""
+    if meant is None or one.row.planned_through is None:
         return True, tx.now
-    definition = ScheduleDefinition.from_data(old)
-    trigger = from_data(definition.trigger)
+    definition, trigger = meant
     why = reason if one.row.enabled else Reason.DISABLED
     try:
         made = account_for_skipped(trigger, definition, one.row.planned_through, tx.now, why)

@@ -105,8 +105,9 @@ def write_plans(tx: Tx, proposals: Sequence[Proposal], jobs: Jobs, *, chance: An
     decided = [(one, _decide(one, standing.get(one.schedule.id, ()), tx.now)) for one in current]
     written.plans = [(one.schedule.id, made) for one, made in decided]
     written.more = any(one.more for one in current) or len(current) < len(proposals)
-    _cancel_for(rows, decided, jobs, chance, written)
     insert_rows(tx, decided)
+    # After the rows are there: one that had not begun ends at once, and the fire that waited for it comes up.
+    _cancel_for(rows, decided, jobs, chance, written)
     written.admitted = _start_admitted(rows, decided, jobs)
     schedules.write_watermarks(tx, [_watermark(one, made, tx.now) for one, made in decided])
     rows.flush()
@@ -140,11 +141,15 @@ def _watermark(proposal: Proposal, made: Plan, now: datetime) -> Watermark:
 def following_run(
     trigger: Trigger, definition: ScheduleDefinition, planned_through: datetime, now: datetime
 ) -> datetime | None:
-    """When the schedule fires next; for a trigger of the user's own whose stored fires are used up, when to look again."""
+    """When the schedule fires next; None for never, which is also what a fire in the last thousand years means.
+
+    For a trigger of the user's own whose stored fires are used up it is when to look again.
+    """
     try:
-        return next_run(trigger, definition, planned_through)
+        following = next_run(trigger, definition, planned_through)
     except FiresExhausted:
         return now + RECHECK
+    return None if following is None or following >= schedules.FAR else following
 
 
 def _cancel_for(

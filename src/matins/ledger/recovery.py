@@ -16,7 +16,7 @@ from matins.ledger.rows import LockedRows
 from matins.ledger.runs import Jobs
 from matins.ledger.settle import Finish, Settlement, settle
 from matins.store.engine import Tx
-from matins.store.tables import app_version, job_run, worker_instance
+from matins.store.tables import app_version, job_run, occurrence, worker_instance
 
 BATCH = 200
 
@@ -37,10 +37,11 @@ def held_in_name_only(tx: Tx, worker_id: WorkerId, held: set[RunId]) -> list[Fin
 
 
 def expired(tx: Tx, limit: int = BATCH) -> list[Finish]:
-    """Pending runs that waited for a slot longer than their schedule allows."""
+    """Pending runs of occurrences that waited for their start longer than their schedule allows."""
+    not_started = exists().where(occurrence.c.id == job_run.c.occurrence_id, occurrence.c.started_at.is_(None))
     query = (
         _columns()
-        .where(job_run.c.status == RunStatus.PENDING, job_run.c.start_by <= tx.now)
+        .where(job_run.c.status == RunStatus.PENDING, job_run.c.start_by <= tx.now, not_started)
         .order_by(job_run.c.id)
         .limit(limit)
     )

@@ -97,14 +97,21 @@ def _place(rows: LockedRows, request: Request, standing: list[OpenOccurrence], j
     if verdict.cancels or verdict.replaces:
         rows.lock_occurrences([*verdict.cancels, *verdict.replaces])
         replace_waiting(rows, verdict.replaces)
-        request_cancel(rows, verdict.cancels, jobs, actor=request.actor, chance=lambda: 0.5)
+        done = request_cancel(rows, verdict.cancels, jobs, actor=request.actor, chance=lambda: 0.5)
+        standing[:] = _still_open(rows, request)
+        if id_ in done.admitted:
+            return Answer(occurrence_id=id_, verdict=Verdict.START, reason=None)
+    elif verdict.verdict is not Verdict.SKIP:
+        standing.append(OpenOccurrence(id=id_, kind=request.kind, admitted=admitted, fire_at=request.fire_at))
     if admitted:
         rows.lock_occurrences([id_])
         row = rows.occurrences[id_]
         start_positions(rows, row, jobs, range(min(len(row.jobs), row.policy.get("parallel", 1))))
-    if verdict.verdict is not Verdict.SKIP:
-        standing.append(OpenOccurrence(id=id_, kind=request.kind, admitted=admitted, fire_at=request.fire_at))
     return Answer(occurrence_id=id_, verdict=verdict.verdict, reason=verdict.reason)
+
+
+def _still_open(rows: LockedRows, request: Request) -> list[OpenOccurrence]:
+    return [] if request.schedule_id is None else open_occurrences(rows, [request.schedule_id])[request.schedule_id]
 
 
 def _insert(tx: Tx, request: Request, reason: Reason | None, *, admitted: bool) -> OccurrenceId:

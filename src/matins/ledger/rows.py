@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -18,7 +19,7 @@ from matins.store.engine import Tx
 from matins.store.tables import job_run, job_schedule, occurrence
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class ScheduleRow:
     """What of a schedule's row the ledger moves."""
 
@@ -33,7 +34,7 @@ class ScheduleRow:
     failure_count: int
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class OccurrenceRow:
     """What of an occurrence's row the ledger moves, and what decides how."""
 
@@ -100,8 +101,8 @@ class LockedRows:
         if not wanted:
             return
         query = _READ_SCHEDULES.where(self.tx.dialect.is_one_of(job_schedule.c.id, wanted))
-        for row in self.tx.execute(self.tx.dialect.locked(query)):
-            self.schedules[row.id] = ScheduleRow(**row._mapping)
+        for row in self.tx.rows(self.tx.dialect.locked(query)):
+            self.schedules[row.id] = ScheduleRow(*row)
             self._before["schedule", row.id] = tuple(row)
 
     def lock_occurrences(self, ids: Iterable[OccurrenceId]) -> None:
@@ -110,7 +111,7 @@ class LockedRows:
         if not wanted:
             return
         query = _READ_OCCURRENCES.where(self.tx.dialect.is_one_of(occurrence.c.id, wanted))
-        for row in self.tx.execute(self.tx.dialect.locked(query)):
+        for row in self.tx.rows(self.tx.dialect.locked(query)):
             held = _occurrence_row(row)
             self.occurrences[row.id] = held
             self._before["occurrence", row.id] = _moved(held)
@@ -122,7 +123,7 @@ class LockedRows:
             self.tx.connection,
             job_schedule,
             ["id"],
-            [{name: getattr(row, name) for name in _SCHEDULE} for row in schedules],
+            [dict(zip(_SCHEDULE, _values(row), strict=True)) for row in schedules],
         )
         occurrences = [row for row in self.occurrences.values() if self._before["occurrence", row.id] != _moved(row)]
         self.tx.dialect.update_many(
@@ -137,17 +138,13 @@ class LockedRows:
 
 
 def _occurrence_row(row: Any) -> OccurrenceRow:
-    values = dict(row._mapping)
-    values["kind"] = OccurrenceKind(row.kind)
-    values["status"] = OccurrenceStatus(row.status)
-    values["jobs"] = tuple(row.jobs or ())
-    values["policy"] = row.policy or {}
-    return OccurrenceRow(**values)
+    held = OccurrenceRow(*row)
+    held.kind = OccurrenceKind(held.kind)
+    held.status = OccurrenceStatus(held.status)
+    held.jobs = tuple(held.jobs or ())
+    held.policy = held.policy or {}
+    return held
 
 
-def _values(row: ScheduleRow) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in _SCHEDULE)
-
-
-def _moved(row: OccurrenceRow) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in _OCCURRENCE_MOVED)
+_values = attrgetter(*_SCHEDULE)
+_moved = attrgetter(*_OCCURRENCE_MOVED)

@@ -233,10 +233,10 @@ def _go_on(
         states = latest[id_] if len(row.jobs) > 1 else [RunState(position=run.position, status=finish.status)]
         step = advance(row.state(rows.tx.now), states)
         start_positions(rows, row, jobs, step.start)
-        skip_positions(rows, row, jobs, step.skip, step.skip_reason)
+        skip_positions(rows, row, jobs, step.skip, step.reason)
         done.skipped += len(step.skip)
         if step.outcome is not None:
-            end_occurrence(rows, row, step.outcome, finish.reason or step.skip_reason, finish.finished_at, done)
+            end_occurrence(rows, row, step.outcome, finish.reason or step.reason, finish.finished_at, done)
 
 
 def _latest_runs(rows: LockedRows, ids: Sequence[OccurrenceId]) -> dict[OccurrenceId, list[RunState]]:
@@ -304,7 +304,7 @@ def admit_waiting(rows: LockedRows, schedule_ids: Iterable[ScheduleId], jobs: Jo
     ids = list(schedule_ids)
     by_schedule = open_occurrences(rows, ids)
     for schedule_id in ids:
-        _show_oldest(rows.schedules[schedule_id], by_schedule.get(schedule_id, []))
+        _show_oldest(rows.schedules[schedule_id], by_schedule.get(schedule_id, ()))
     chosen = [one.id for standing in by_schedule.values() for one in next_to_admit(standing) if one.id is not None]
     rows.lock_occurrences(chosen)
     for id_ in chosen:
@@ -312,6 +312,14 @@ def admit_waiting(rows: LockedRows, schedule_ids: Iterable[ScheduleId], jobs: Jo
         row.admitted_at = rows.tx.now
         start_positions(rows, row, jobs, advance(row.state(rows.tx.now), ()).start)
         done.admitted.append(id_)
+
+
+def show_oldest(rows: LockedRows, schedule_ids: Iterable[ScheduleId]) -> None:
+    """Show people which of each schedule's running occurrences is the oldest, and who runs it."""
+    ids = sorted(schedule_ids)
+    by_schedule = open_occurrences(rows, ids)
+    for schedule_id in ids:
+        _show_oldest(rows.schedules[schedule_id], by_schedule.get(schedule_id, ()))
 
 
 def _show_oldest(schedule: ScheduleRow, standing: Sequence[OpenOccurrence]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from matins.domain.states import OccurrenceId, RunId
 from matins.ledger import claims
 from matins.ledger.claims import Candidate, ClaimedRun
+from matins.ledger.returns import Returned, find_returned, give_back
 from matins.ledger.rows import LockedRows
 from matins.ledger.runs import Jobs
 from matins.ledger.settle import Finish, Settlement, settle
@@ -63,13 +64,14 @@ def take_turn(tx: Tx, work: Work, jobs: Jobs, choose: Choose, *, chance: Callabl
     room = claims.pool_room(tx, work.app, work.pools) if work.limit and work.pools else {}
     found, chosen, unknown = _candidates(tx, work, jobs, room, choose)
     rows = LockedRows(tx)
-    concerned: list[Finish | Candidate] = [*work.finishes, *chosen]
+    given_back = find_returned(tx, work.returns)
+    concerned: list[Finish | Candidate | Returned] = [*work.finishes, *chosen, *given_back]
     rows.lock_schedules(one.schedule_id for one in concerned)
     rows.lock_occurrences(one.occurrence_id for one in concerned)
     logs.append(tx, work.lines)
     _write_progress(tx, work)
     settlement = settle(rows, work.finishes, jobs, chance=chance)
-    returned = claims.give_back(tx, work.returns)
+    returned = give_back(rows, given_back, work.returns)
     claimed, refused = claims.claim(rows, chosen, work.worker_id)
     settlement.absorb(settle(rows, refused, jobs, chance=chance))
     added = rows.flush()
@@ -97,11 +99,21 @@ def _candidates(
 ) -> tuple[int, list[Candidate], tuple[str, ...]]:
     if not work.limit:
         return 0, [], ()
-    full = [name for name, left in room.items() if left <= 0]
-    found = claims.candidates(tx, work.app, limit=work.limit, without_jobs=work.unknown_jobs, without_pools=full)
+    heard: set[str] = set()
+    found = _within_reach(tx, work, room)
+    while unheard := sorted({one.pool for one in found if one.pool is not None} - room.keys() - heard):
+        # Pools of code that is no longer this daemon's: their last size holds, and those that are full hold up nobody.
+        heard |= set(unheard)
+        room |= claims.pool_room(tx, work.app, unheard)
+        found = _within_reach(tx, work, room)
     unknown = tuple({one.job for one in found if one.job not in jobs})
     known = claims.within_pools([one for one in found if one.job in jobs], room)
     return len(found), list(choose(known)), unknown
+
+
+def _within_reach(tx: Tx, work: Work, room: Mapping[str, int]) -> list[Candidate]:
+    full = [name for name, left in room.items() if left <= 0]
+    return claims.candidates(tx, work.app, limit=work.limit, without_jobs=work.unknown_jobs, without_pools=full)
 
 
 def _write_progress(tx: Tx, work: Work) -> None:

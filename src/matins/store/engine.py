@@ -20,6 +20,7 @@ from sqlalchemy import URL, Connection, CursorResult, Engine, func, make_url, se
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from matins.clock import SystemClock
 from matins.errors import DatabaseUnavailable, StoreError
 from matins.store.dialects import dialect_for
 from matins.store.dialects.base import Dialect, Trouble
@@ -28,7 +29,10 @@ from matins.store.types import Instant
 T = TypeVar("T")
 
 ATTEMPTS = 8
-"""How often a transaction that wrote nothing is run in all before its error is passed on."""
+"""How often a transaction that wrote nothing is run in all before its error is passed on.
+
+Not again once a statement's time limit has passed: waiting eight times for one lock would be no time limit.
+"""
 
 
 class Now(Protocol):
@@ -70,6 +74,7 @@ class Store:
         self.dialect = dialect_for(make_url(url))
         self.url: URL = self.dialect.with_driver(make_url(url))
         self._now = now
+        self._clock = SystemClock()
         self._options = {"pool_size": pool_size, "statement_timeout": statement_timeout}
 
     @cached_property
@@ -115,15 +120,15 @@ class Store:
             self.engine.dispose()
 
     def _transact(self, work: Callable[[Tx], T], *, writing: bool) -> T:
-        attempt = 1
+        attempt, patient_until = 1, self._clock.monotonic() + self._options["statement_timeout"]
         while True:
             try:
                 return self._once(work, writing=writing)
             except (DBAPIError, PoolTimeout) as error:
-                if attempt < ATTEMPTS and self._trouble(error) is Trouble.TRANSIENT:
-                    attempt += 1
-                    continue
-                raise self._translated(error) from error
+                patient = attempt < ATTEMPTS and self._clock.monotonic() < patient_until
+                if not patient or self._trouble(error) is not Trouble.TRANSIENT:
+                    raise self._translated(error) from error
+                attempt += 1
             except SQLAlchemyError as error:
                 raise StoreError(f"The database statement failed: {error}") from error
 

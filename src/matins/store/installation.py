@@ -35,9 +35,8 @@ def read_signal(tx: Tx) -> Signal:
 
 
 def touch(tx: Tx) -> None:
-    """Tell every daemon that something changed; noticed within a second, at once where the database can notify."""
+    """Tell every daemon that something changed; they look once a second."""
     tx.execute(update(installation).values(revision=installation.c.revision + 1))
-    tx.dialect.notify(tx.connection)
 
 
 def read_pause(tx: Tx) -> Pause | None:

@@ -108,9 +108,8 @@ def _turn(store: Store) -> Iterator[Connection]:
 
 
 def _ensure_lock_row(store: Store) -> None:
-    insert = f"INSERT INTO {_LOCK_TABLE} (id) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {_LOCK_TABLE})"
-    for statement in (f"CREATE TABLE IF NOT EXISTS {_LOCK_TABLE} (id INTEGER PRIMARY KEY)", insert):
-        store.tolerate_duplicates(statement)
+    store.tolerate_duplicates(f"CREATE TABLE IF NOT EXISTS {_LOCK_TABLE} (id INTEGER PRIMARY KEY)")
+    store.tolerate_duplicates(f"INSERT INTO {_LOCK_TABLE} (id) VALUES (1)")  # noqa: S608 - a name of ours
 
 
 def _lift_time_limits(store: Store, connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, update
 
 from matins.store.engine import Tx
 from matins.store.tables import job_schedule, occurrence, outcome_rollup, worker_instance
@@ -37,7 +37,8 @@ def disable(tx: Tx, id_: str, *, by: str, reason: str | None) -> None:
         enabled_changed_at=tx.now,
         enabled_changed_by=by,
         enabled_reason=reason,
-        disabled_since=tx.now,
+        # One that is still there begins a time off that the daemon has not accounted for yet.
+        disabled_since=func.coalesce(job_schedule.c.disabled_since, tx.now),
     )
 
 
@@ -52,6 +53,11 @@ def rearm(tx: Tx, id_: str, *, planned_through: datetime) -> None:
         next_run_at=tx.now,
         never_fires=False,
     )
+
+
+def move_watermark(tx: Tx, id_: str, planned_through: datetime) -> None:
+    """Say how far a schedule is accounted for; in the transaction that wrote the rows for what is passed."""
+    _write(tx, id_, planned_through=planned_through)
 
 
 def drain(tx: Tx, worker_id: str) -> None:

@@ -18,7 +18,7 @@ FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 LONG_AGO = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PlannableSchedule:
     """What planning reads of a row: the watermark, which definition is in force, and what operators did."""
 
@@ -33,7 +33,8 @@ class PlannableSchedule:
     @property
     def state(self) -> tuple[object, ...]:
         """What must be unchanged for a plan made before the row was locked to be written after."""
-        return (self.definition_hash, self.enabled, self.planned_through, self.disabled_since)
+        switched = (self.enabled, self.enabled_changed_at, self.disabled_since)
+        return (self.definition_hash, self.planned_through, *switched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,4 +147,4 @@ def _known_to(version_id: int, query: Select[Any]) -> Select[Any]:
 
 
 def _plannable(tx: Tx, query: Select[Any]) -> list[PlannableSchedule]:
-    return [PlannableSchedule(**row._mapping) for row in tx.execute(query)]
+    return [PlannableSchedule(*row) for row in tx.rows(query)]

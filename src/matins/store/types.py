@@ -34,20 +34,24 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        value = value.astimezone(UTC)
         if dialect.name == "postgresql":
             return value
         if dialect.name == "sqlite":
             return instant_text(value)
-        return value.replace(tzinfo=None)
+        return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return read_instant(value)
 
 
 def instant_text(value: datetime) -> str:
-    """An aware UTC instant as SQLite keeps it."""
-    return value.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    """An aware instant as SQLite keeps it."""
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
+def json_text(value: Any) -> str:
+    """A value as it is kept in a column of JSON text."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def read_instant(value: Any) -> datetime | None:
@@ -72,7 +76,7 @@ class Json(TypeDecorator[Any]):
         return dialect.type_descriptor(LONG_TEXT.dialect_impl(dialect))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+        return None if value is None else json_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None:

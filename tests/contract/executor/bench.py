@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from matins.clock import SystemClock
 from matins.domain.job import Job
+from matins.domain.states import OnLost
 from matins.execution.local import LocalExecutor
 from matins.execution.port import Begun, Ended, Event, LogLine, Output, Progress, Returned, RunOrder, SlotFault
 from matins.execution.strays import alive, descendants_of
@@ -70,6 +71,15 @@ class Bench:
         run_id = self.submit(name, **options)
         self.first(Progress, run_id)
         return run_id
+
+    def make_short(self, name: str, **options: Any) -> int:
+        """Run a repeatable job until it is known to be short; how many more of it may be submitted now."""
+        job = Job(name=name, on_lost=OnLost.RETRY)
+        for _ in range(100):  # On a busy machine it takes a few.
+            self.run(name, on_lost=OnLost.RETRY, **options)
+            if (room := self.executor.capacity(job)) > 4:
+                return room
+        raise AssertionError(f"{name} is not short")
 
     # Waiting.
 

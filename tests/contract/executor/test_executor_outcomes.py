@@ -34,6 +34,17 @@ def test_a_job_sees_its_context_and_its_result_comes_back(bench: Bench) -> None:
     }
 
 
+def test_an_application_as_users_write_it_runs(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(app="declared:app")
+    ended = bench.run("refresh", args={"feed": "b"})
+    assert ended.result == "refresh b"
+    assert [(line.level, line.text) for line in ended.lines] == [("INFO", "refreshing b")]
+    assert bench.run("check").result == "checked"
+    unknown = bench.run("reload")
+    assert unknown.error is not None
+    assert unknown.error.type == "matins.errors.NotFoundError"
+
+
 def test_arguments_go_by_name_and_those_a_job_does_not_name_are_left_out(bench: Bench) -> None:
     assert bench.run("add", args={"left": 2, "right": 3, "other": 9}).result == 5
     assert bench.run("add", args={"left": 2}).result == 3

@@ -35,6 +35,21 @@ def test_a_daemonised_grandchild_that_holds_the_output_open_delays_nothing(bench
     assert len(bench.below()) <= 1
 
 
+def test_a_process_that_forks_away_from_every_look_is_caught(bench: Bench) -> None:
+    ended = bench.run("leaves_comet")
+    assert ended.status is RunStatus.SUCCEEDED
+    assert not any("could not be killed" in note for note in ended.notes)
+    bench.run("nothing")
+    assert bench.below() == [bench.interpreter()]
+
+
+def test_a_crowd_of_detached_processes_is_killed(bench: Bench) -> None:
+    ended = bench.run("leaves_many", args={"count": 40})
+    assert ended.notes[0].startswith("killed 40 processes it left running")
+    bench.run("nothing")
+    assert bench.below() == [bench.interpreter()]
+
+
 def test_a_child_that_has_ended_unwaited_for_is_no_stray(bench: Bench) -> None:
     ended = bench.run("leaves_zombie")
     assert ended.notes == ()
@@ -82,10 +97,10 @@ def test_a_job_that_kills_its_supervisor_is_lost_itself(bench: Bench) -> None:
 
 
 def test_orders_waiting_behind_a_killed_supervisor_are_returned(bench: Bench) -> None:
-    bench.run("nothing", on_lost=OnLost.RETRY)
+    room = bench.make_short("nothing")
     supervisor = bench.supervisor()
     with bench.frozen():
-        ids = [bench.submit("nothing", on_lost=OnLost.RETRY) for _ in range(10)]
+        ids = [bench.submit("nothing", on_lost=OnLost.RETRY) for _ in range(room)]
         bench.listen(0)
         os.kill(supervisor, signal.SIGKILL)
         bench.until(lambda: not bench.unanswered)
@@ -98,14 +113,14 @@ def test_what_had_begun_under_a_killed_supervisor_is_never_returned(bench: Bench
     for turn in range(5):
         words = [f"{turn}-{number}" for number in range(20)]
         bench.until(lambda: bench.executor.capacity() == 1)
-        bench.run("appends", args={"path": str(path), "word": "first"}, on_lost=OnLost.RETRY)
+        bench.make_short("appends", args={"path": str(path), "word": "first"})
         ids = {
             bench.submit("appends", args={"path": str(path), "word": word}, on_lost=OnLost.RETRY): word
             for word in words
         }
         bench.listen(0.001 * turn)
         os.kill(bench.supervisor(), signal.SIGKILL)
-        bench.until(lambda: not bench.unanswered)
+        bench.until(lambda: len(bench.faults) > turn and not bench.unanswered)  # noqa: B023 - called at once
         returned = {ids[run_id] for run_id in bench.returned() if run_id in ids}
         assert not returned & set(path.read_text().split())
 

@@ -74,7 +74,3 @@ class Dialect(Protocol):
     def trouble(self, error: BaseException) -> Trouble:
         """What a driver's error means."""
         ...
-
-    def notify(self, connection: Connection) -> None:
-        """Wake daemons that listen, when this transaction commits; nothing where databases cannot."""
-        ...

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from matins.store.dialects.base import Row
-from matins.store.types import Json
+from matins.store.types import Json, json_text
 
 InstantText = Callable[[datetime], str]
 
@@ -28,4 +28,4 @@ def encode(table: Table, names: Sequence[str], rows: Sequence[Row], instant_text
 
 
 def _as_text(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, separators=(",", ":"))
+    return None if value is None else json_text(value)

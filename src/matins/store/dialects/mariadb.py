@@ -7,7 +7,8 @@ Many rows are updated by one statement that joins a JSON table, as neither has `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -21,16 +22,16 @@ from sqlalchemy import (
     Integer,
     Select,
     Table,
+    TextClause,
     create_engine,
     func,
     text,
     type_coerce,
 )
-from sqlalchemy.dialects.mysql import insert
 
 from matins.store.dialects.base import Row, Trouble
 from matins.store.dialects.json_rows import encode
-from matins.store.types import Instant
+from matins.store.types import Instant, instant_text
 
 _TRANSIENT = (1205, 1213, 1020)
 _AWAY = (
@@ -99,20 +100,20 @@ class MariaDB:
 
     def insert_many(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            connection.execute(table.insert(), list(rows))
+            names = tuple(rows[0])
+            connection.execute(_insert(table, names), {"rows": encode(table, names, rows, instant_text)})
 
     def insert_absent(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            # Setting a key to itself ignores duplicates alone; INSERT IGNORE would hide every other fault too.
-            key = next(iter(table.primary_key.columns))
-            connection.execute(insert(table).on_duplicate_key_update({key.name: key}), list(rows))
+            names = tuple(rows[0])
+            connection.execute(_insert_absent(table, names), {"rows": encode(table, names, rows, instant_text)})
 
     def update_many(self, connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> int:
         if not rows:
             return 0
-        names = list(rows[0])
-        statement = text(_joined_update(table, keys, names))
-        return connection.execute(statement, {"rows": encode(table, names, rows, _instant_text)}).rowcount
+        names = tuple(rows[0])
+        statement = _joined_update(table, tuple(keys), names)
+        return connection.execute(statement, {"rows": encode(table, names, rows, instant_text)}).rowcount
 
     def trouble(self, error: BaseException) -> Trouble:
         arguments = getattr(error, "args", ())
@@ -123,18 +124,40 @@ class MariaDB:
             return Trouble.AWAY
         return Trouble.OTHER
 
-    def notify(self, connection: Connection) -> None:
-        return
+
+@cache
+def _insert(table: Table, names: tuple[str, ...]) -> TextClause:
+    return text(_insert_text(table, names))
 
 
-def _joined_update(table: Table, keys: Sequence[str], names: Sequence[str]) -> str:
+@cache
+def _insert_absent(table: Table, names: tuple[str, ...]) -> TextClause:
+    # Setting a key to itself ignores duplicates alone; INSERT IGNORE would hide every other fault too.
+    key = next(iter(table.primary_key.columns)).name
+    return text(f"{_insert_text(table, names)} ON DUPLICATE KEY UPDATE `{table.name}`.`{key}` = `{table.name}`.`{key}`")
+
+
+def _insert_text(table: Table, names: Sequence[str]) -> str:
+    columns = ", ".join(f"`{name}`" for name in names)
+    given = ", ".join(f"given.`{name}`" for name in names)
+    return f"INSERT INTO {table.name} ({columns}) SELECT {given} FROM {_json_table(table, names)}"  # noqa: S608
+
+
+def _json_table(table: Table, names: Sequence[str]) -> str:
+    """The parameter `rows` as a table. Only names from the schema enter the text."""
     columns = ", ".join(f"`{name}` {_json_type(table.c[name].type)} PATH '$.{name}'" for name in names)
+    return f"JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given"
+
+
+@cache
+def _joined_update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> TextClause:
     on = " AND ".join(f"t.`{key}` = given.`{key}`" for key in keys)
     values = ", ".join(f"t.`{name}` = given.`{name}`" for name in names if name not in keys)
-    # Only names from the schema enter the text; every value is in the one parameter.
-    return (
-        f"UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given"  # noqa: S608
-        f" STRAIGHT_JOIN `{table.name}` AS t ON {on} SET {values}"
+    # Without the hint a small table is scanned, and every row of it locked: the statement would wait for rows that are
+    # none of its business.
+    return text(
+        f"UPDATE {_json_table(table, names)}"  # noqa: S608
+        f" STRAIGHT_JOIN `{table.name}` AS t FORCE INDEX (PRIMARY) ON {on} SET {values}"
     )
 
 
@@ -149,7 +172,3 @@ def _json_type(kind: Any) -> str:
         return "DOUBLE"
     length = getattr(kind, "length", None)
     return f"VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if length else "LONGTEXT"
-
-
-def _instant_text(instant: datetime) -> str:
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")

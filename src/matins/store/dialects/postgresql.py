@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    Update,
     and_,
     any_,
     bindparam,
@@ -29,20 +31,17 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    text,
     type_coerce,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from matins.store.dialects.base import Row, Trouble
 from matins.store.dialects.json_rows import encode
 from matins.store.types import Instant
 
-CHANNEL = "matins"
-
 _TRANSIENT = ("40001", "40P01", "55P03", "57014")
-_AWAY = ("08", "57P", "53", "25006")
+_AWAY = ("08", "57P", "53", "25006", "28", "3D")
 
 
 _BY_INDEX = {"enable_seqscan": "off", "random_page_cost": "1.1", "jit": "off"}
@@ -98,26 +97,19 @@ class PostgreSQL:
 
     def insert_many(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            names = list(rows[0])
-            connection.execute(table.insert().from_select(names, _given(table, names)), _parameter(table, names, rows))
+            names = tuple(rows[0])
+            connection.execute(_insert(table, names), _parameter(table, names, rows))
 
     def insert_absent(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            names = list(rows[0])
-            statement = insert(table).from_select(names, _given(table, names)).on_conflict_do_nothing()
-            connection.execute(statement, _parameter(table, names, rows))
+            names = tuple(rows[0])
+            connection.execute(_insert(table, names).on_conflict_do_nothing(), _parameter(table, names, rows))
 
     def update_many(self, connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> int:
         if not rows:
             return 0
-        names = list(rows[0])
-        given = _given(table, names).subquery("given")
-        statement = (
-            update(table)
-            .where(and_(*(table.c[key] == given.c[key] for key in keys)))
-            .values({name: given.c[name] for name in names if name not in keys})
-        )
-        return connection.execute(statement, _parameter(table, names, rows)).rowcount
+        names = tuple(rows[0])
+        return connection.execute(_update(table, tuple(keys), names), _parameter(table, names, rows)).rowcount
 
     def trouble(self, error: BaseException) -> Trouble:
         state = getattr(error, "sqlstate", None)
@@ -128,8 +120,20 @@ class PostgreSQL:
             return Trouble.TRANSIENT
         return Trouble.AWAY if state.startswith(_AWAY) else Trouble.OTHER
 
-    def notify(self, connection: Connection) -> None:
-        connection.execute(text(f"NOTIFY {CHANNEL}"))
+
+@cache
+def _insert(table: Table, names: tuple[str, ...]) -> Insert:
+    return insert(table).from_select(names, _given(table, names))
+
+
+@cache
+def _update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Update:
+    given = _given(table, names).subquery("given")
+    return (
+        update(table)
+        .where(and_(*(table.c[key] == given.c[key] for key in keys)))
+        .values({name: given.c[name] for name in names if name not in keys})
+    )
 
 
 def _given(table: Table, names: Sequence[str]) -> Select[Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -19,8 +20,6 @@ from sqlalchemy import (
     Engine,
     Select,
     Table,
-    and_,
-    bindparam,
     create_engine,
     event,
     func,
@@ -28,12 +27,10 @@ from sqlalchemy import (
     select,
     text,
     type_coerce,
-    update,
 )
-from sqlalchemy.dialects.sqlite import insert
 
 from matins.store.dialects.base import Row, Trouble
-from matins.store.types import Instant
+from matins.store.types import Instant, Json, instant_text, json_text
 
 BUSY_TIMEOUT = 10.0
 
@@ -74,26 +71,21 @@ class SQLite:
 
     def insert_many(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            connection.execute(table.insert(), list(rows))
+            names = tuple(rows[0])
+            connection.exec_driver_sql(_insert(table, names), _parameters(table, names, rows))
 
     def insert_absent(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+            names = tuple(rows[0])
+            statement = f"{_insert(table, names)} ON CONFLICT DO NOTHING"
+            connection.exec_driver_sql(statement, _parameters(table, names, rows))
 
     def update_many(self, connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> int:
         if not rows:
             return 0
-        columns = [name for name in rows[0] if name not in keys]
-        statement = (
-            update(table)
-            .where(and_(*(table.c[key] == bindparam(f"key_{key}") for key in keys)))
-            .values({name: bindparam(f"set_{name}") for name in columns})
-        )
-        parameters = [
-            {**{f"key_{key}": row[key] for key in keys}, **{f"set_{name}": row[name] for name in columns}}
-            for row in rows
-        ]
-        return connection.execute(statement, parameters).rowcount
+        values = tuple(name for name in rows[0] if name not in keys)
+        statement = _update(table, tuple(keys), values)
+        return connection.exec_driver_sql(statement, _parameters(table, (*values, *keys), rows)).rowcount
 
     def trouble(self, error: BaseException) -> Trouble:
         code = getattr(error, "sqlite_errorcode", None)
@@ -104,8 +96,35 @@ class SQLite:
             return Trouble.TRANSIENT
         return Trouble.AWAY if primary in _AWAY else Trouble.OTHER
 
-    def notify(self, connection: Connection) -> None:
-        return
+
+# The statements that are run once a row go to the driver as they are: only names from the schema enter their text, and
+# what SQLAlchemy does for each row's parameters would cost several times what SQLite does with them.
+
+
+@cache
+def _insert(table: Table, names: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f'INSERT INTO {table.name} ({columns}) VALUES ({", ".join("?" for _ in names)})'  # noqa: S608
+
+
+@cache
+def _update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> str:
+    values = ", ".join(f'"{name}" = ?' for name in names)
+    where = " AND ".join(f'"{key}" = ?' for key in keys)
+    return f'UPDATE {table.name} SET {values} WHERE {where}'  # noqa: S608
+
+
+def _parameters(table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+    encoders = [(name, _encoder(table, name)) for name in names]
+    return [tuple(None if row[name] is None else encode(row[name]) for name, encode in encoders) for row in rows]
+
+
+@cache
+def _encoder(table: Table, name: str) -> Callable[[Any], Any]:
+    kind = table.c[name].type
+    if isinstance(kind, Instant):
+        return instant_text
+    return json_text if isinstance(kind, Json) else lambda value: value
 
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from matins.domain.states import OccurrenceStatus
 from matins.store.engine import Tx
@@ -119,16 +119,13 @@ def pruned(tx: Tx, schedule_id: str, day: str) -> list[Row]:
     return tx.rows(query)
 
 
-def statuses_of(tx: Tx, schedule_id: str, planned: Sequence[datetime]) -> dict[datetime, str]:
-    """What the ledger says of each of these planned instants, ranges left aside."""
-    if not planned:
-        return {}
-    query = select(occurrence.c.planned_at, occurrence.c.status).where(
-        occurrence.c.schedule_id == schedule_id,
-        occurrence.c.planned_at >= planned[0],
-        occurrence.c.planned_at <= planned[-1],
+def between(tx: Tx, schedule_id: str, first: datetime, last: datetime) -> list[Row]:
+    """What the ledger says of the fire times from `first` to `last`: fire time, planned range and status of each row."""
+    begins = func.coalesce(occurrence.c.range_from, occurrence.c.fire_at)
+    query = select(occurrence.c.fire_at, occurrence.c.planned_at, occurrence.c.range_from, occurrence.c.status).where(
+        occurrence.c.schedule_id == schedule_id, occurrence.c.fire_at >= first, begins <= last
     )
-    return {row.planned_at: row.status for row in tx.execute(query)}
+    return tx.rows(query.order_by(occurrence.c.id))
 
 
 def pruned_around(tx: Tx, schedule_id: str, day: str, planned_at: datetime) -> bool:

@@ -390,6 +390,27 @@ def leaves_daemon(ctx):
 
 
 @app.job
+def leaves_comet():
+    """A process that is always another one: it forks and ends, in a session of its own."""
+    if os.fork():
+        time.sleep(0.1)
+        return
+    os.setsid()
+    while True:
+        if os.fork():
+            os._exit(0)
+
+
+@app.job
+def leaves_many(count):
+    for _ in range(count):
+        if not os.fork():
+            os.setsid()
+            time.sleep(60)
+            os._exit(0)
+
+
+@app.job
 def leaves_thread():
     threading.Thread(target=time.sleep, args=(60,), name="straggler").start()
     return os.getpid()

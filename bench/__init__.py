@@ -1,0 +1,1 @@
+"""Matins and its peers, measured on the same work on this machine: `make bench`."""
