@@ -11,7 +11,7 @@ from matins.admin.actor import Actor
 from matins.admin.explain import explain
 from matins.admin.explained import Explanation, Fate
 from matins.domain.job import Backoff, Job
-from matins.domain.states import MissedPolicy, OverlapPolicy, RunStatus
+from matins.domain.states import MissedPolicy, OverlapPolicy, RunStatus, WorkerId
 from matins.domain.triggers import StoredTrigger, cron, every
 from matins.errors import NotFoundError, UsageError
 from matins.ledger.definitions import set_aside_vanished
@@ -181,6 +181,18 @@ def test_a_due_fire_while_a_daemon_runs_names_it(ledger: Ledger) -> None:
     ledger.pass_time(minutes=1)
     ledger.worker()
     assert "w1 on host. It should be planned at any moment." in evidence(ask(ledger))
+
+
+def test_a_due_fire_while_the_only_daemon_is_wedged_or_drained_says_so(ledger: Ledger) -> None:
+    ledger.declare(definition("a"))
+    ledger.worker()
+    ledger.store.write(lambda tx: workers.renew(tx, WorkerId("w1"), TERMS, next_wake_at=START, running=0))
+    pause.drain(ledger.store, ANN, "w1")
+    ledger.pass_time(seconds=90)
+    ledger.store.write(lambda tx: workers.renew(tx, WorkerId("w1"), TERMS, next_wake_at=START, running=0))
+    told = evidence(ask(ledger))
+    assert "Worker w1 announced to look then and has not: it seems wedged." in told
+    assert "Every daemon that runs is being drained" in told
 
 
 def test_a_due_fire_that_the_running_code_does_not_know_says_so(ledger: Ledger) -> None:

@@ -9,6 +9,8 @@ import pytest
 from matins.admin import pause, switch
 from matins.admin.actor import Actor
 from matins.admin.health import Health, health
+from matins.domain.lease import LeaseTerms
+from matins.domain.states import WorkerId
 from matins.store import workers
 from tests.kit import START, TERMS, Ledger, definition
 
@@ -65,6 +67,16 @@ def test_an_announced_wake_up_that_passed_a_minute_ago_is_a_wedged_scheduler(led
     [problem] = health(ledger.store).problems
     assert problem.code == "scheduling_wedged"
     assert "w1 on host announced to look for due schedules at 2026-03-01 12:00:10 UTC" in problem.what
+
+
+def test_a_daemon_that_beats_slowly_is_given_until_its_next_heartbeat(ledger: Ledger) -> None:
+    ledger.worker()
+    slow = LeaseTerms(timeout_seconds=600)
+    ledger.store.write(lambda tx: workers.renew(tx, WorkerId("w1"), slow, next_wake_at=START, running=0))
+    ledger.pass_time(seconds=200)
+    assert health(ledger.store).healthy
+    ledger.pass_time(seconds=1)
+    assert codes(health(ledger.store)) == ["scheduling_wedged"]
 
 
 def test_a_wedged_daemon_beside_one_that_plans_the_same_is_none(ledger: Ledger) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from matins.admin import workers
 from matins.admin.explained import Evidence, Moment
 from matins.admin.words import by, when
 from matins.store import views
-
-WEDGED = timedelta(seconds=60)
 
 
 def presence_at(moment: Moment, instant: datetime) -> list[Evidence]:
@@ -44,10 +43,10 @@ def why_nothing_is_planned(moment: Moment) -> list[Evidence]:
     found += [
         Evidence(at=row.next_wake_at, what=f"Worker {row.id} announced to look then and has not: it seems wedged.")
         for row in live
-        if row.next_wake_at is not None and tx.now - row.next_wake_at > WEDGED
+        if workers.overslept(row, tx.now)
     ]
-    workers = ", ".join(f"{row.id} on {row.hostname}" for row in live[:5])
-    return found or [Evidence(what=f"Running now: {workers}. It should be planned at any moment.")]
+    running = ", ".join(f"{row.id} on {row.hostname}" for row in live[:5])
+    return found or [Evidence(what=f"Running now: {running}. It should be planned at any moment.")]
 
 
 def why_nothing_starts(moment: Moment) -> list[Evidence]:

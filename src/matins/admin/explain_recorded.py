@@ -117,7 +117,7 @@ def _did_not_run(moment: Moment, one: OccurrenceRecord) -> Finding:
 
 
 _SKIPS: dict[Reason | None, str] = {
-    Reason.MISSED: "It was missed: no daemon planned it within its grace, and the missed policy makes nothing up.",
+    Reason.MISSED: "It was missed: no daemon planned it within its grace.",
     Reason.COALESCED: "It was missed, and one later run stands for it (missed policy run_once).",
     Reason.CATCH_UP_LIMIT: "It was missed, and lay beyond what is made up for: the catch-up window or cap.",
     Reason.OVERLAP: "It was skipped: the previous occurrence had not ended (overlap policy skip).",
@@ -160,11 +160,16 @@ def _stand_in(moment: Moment, one: OccurrenceRecord) -> list[Evidence]:
 
 
 def _missed(moment: Moment, one: OccurrenceRecord) -> list[Evidence]:
-    return explain_daemons.presence_at(moment, (one.range_from or one.planned_at or one.fire_at) + moment.offset)
+    return explain_daemons.presence_at(moment, _asked(moment, one))
 
 
 def _switched(moment: Moment, one: OccurrenceRecord) -> list[Evidence]:
-    return switched_off(moment, one.range_from or one.fire_at)
+    return switched_off(moment, _asked(moment, one))
+
+
+def _asked(moment: Moment, one: OccurrenceRecord) -> datetime:
+    """The fire that was asked about: the row's own, unless it stands for several."""
+    return one.fire_at if one.range_from is None else min(moment.at, one.fire_at)
 
 
 def switched_off(moment: Moment, instant: datetime) -> list[Evidence]:

@@ -20,7 +20,6 @@ from matins.store.engine import Store, Tx
 MAX_AGE_SECONDS = 300.0
 LATE_MARGIN = timedelta(seconds=60)
 """Added to a schedule's grace before it is called late: planning a burst takes a moment."""
-WEDGED_SECONDS = 60.0
 MOST_LATE = 500
 NAMED = 5
 
@@ -78,7 +77,7 @@ def _silent(daemon: DaemonStatus, max_age_seconds: float) -> list[Problem]:
 def _wedged(daemon: DaemonStatus) -> list[Problem]:
     """Told where nobody plans: a wedged daemon beside a well one of the same application makes nothing late."""
     planning = [one for one in _running(daemon) if not one.draining]
-    overdue = [one for one in planning if _overslept(one, daemon.checked_at)]
+    overdue = [one for one in planning if workers.overslept(one, daemon.checked_at)]
     served = {(one.app, one.environment) for one in planning if one not in overdue}
     return [
         Problem(
@@ -90,10 +89,6 @@ def _wedged(daemon: DaemonStatus) -> list[Problem]:
         for one in overdue
         if (one.app, one.environment) not in served
     ]
-
-
-def _overslept(worker: WorkerRecord, now: datetime) -> bool:
-    return worker.next_wake_at is not None and now - worker.next_wake_at > timedelta(seconds=WEDGED_SECONDS)
 
 
 def _late(tx: Tx, daemon: DaemonStatus) -> list[Problem]:

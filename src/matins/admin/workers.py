@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from matins.admin import shaping
 from matins.admin.records import WorkerRecord
@@ -15,6 +16,7 @@ from matins.store.engine import Store, Tx
 SHOWN_AFTER_END = timedelta(days=1)
 """How long a worker that ended is still listed."""
 MOST = 200
+WEDGED_AFTER = timedelta(seconds=60)
 HEALTHY_SECONDS = 60
 DELAYED_SECONDS = 120
 
@@ -67,6 +69,18 @@ def status(tx: Tx) -> DaemonStatus:
         paused_by=pause.by if pause else None,
         paused_reason=pause.reason if pause else None,
     )
+
+
+def overslept(worker: Any, now: datetime) -> bool:
+    """Whether a worker's scheduler has not looked long after it announced to: it is wedged.
+
+    Announcements come with heartbeats, at least three a lease, so one that beats slowly is given that long.
+    """
+    if worker.next_wake_at is None:
+        return False
+    lease: timedelta = worker.lease_until - worker.last_heartbeat_at
+    overdue: timedelta = now - worker.next_wake_at
+    return overdue > max(WEDGED_AFTER, lease / 3)
 
 
 def _state(workers: tuple[WorkerRecord, ...]) -> DaemonState:
