@@ -188,7 +188,7 @@ def assemble(
             keep_logs=timedelta(days=settings.log_days),
             notify=dispatcher.work_arrived,
         ),
-        watcher=Watcher(store=store, state=state, bus=bus, changed=operators_acted),
+        watcher=Watcher(store=store, state=state, bus=bus, changed=operators_acted, notify=dispatcher.work_arrived),
         wakes=wakes,
         loaded=loaded,
         check_schema=lambda: require_schema(store),

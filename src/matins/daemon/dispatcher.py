@@ -144,16 +144,18 @@ class Dispatcher:
         self._state.running = len(self._holdings.runs)
         return self._rest()
 
-    def finish_up(self, grace_seconds: float) -> int:
-        """Stop what still runs within the grace and record it all; answers how many runs were interrupted."""
+    def end_runs(self, grace_seconds: float) -> int:
+        """Stop what still runs within the grace; answers how many runs were interrupted."""
         self._hand_out_started()
         for event in [*self._waiter.take(), *self._executor.close(grace_seconds)]:
             self._holdings.note(event)
         finishes = self._holdings.outbox.finishes.values()
-        interrupted = sum(finish.status is RunStatus.INTERRUPTED for finish in finishes)
+        return sum(finish.status is RunStatus.INTERRUPTED for finish in finishes)
+
+    def record_ends(self) -> None:
+        """Write what is not written yet, after `end_runs`."""
         if self._holdings.outbox:
             self._turn(0)
-        return interrupted
 
     def _hand_out_started(self) -> None:
         """Hand out what planning started here; a claim is in one place or the other at every moment."""

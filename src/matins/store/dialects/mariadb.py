@@ -72,6 +72,7 @@ class MariaDB:
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=statement_timeout,
             isolation_level="READ COMMITTED",
             connect_args={
                 "charset": "utf8mb4",

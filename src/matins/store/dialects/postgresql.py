@@ -38,6 +38,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from matins.store.dialects.base import Row, Trouble
 from matins.store.dialects.json_rows import encode
+from matins.store.dialects.postgresql_patience import give_up_after
 from matins.store.types import Instant
 
 _TRANSIENT = ("40001", "40P01", "55P03", "57014")
@@ -67,10 +68,11 @@ class PostgreSQL:
             "idle_in_transaction_session_timeout": milliseconds * 2,
             **_BY_INDEX,
         }
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=statement_timeout,
             isolation_level="READ COMMITTED",
             connect_args={
                 "connect_timeout": max(2, int(statement_timeout)),
@@ -82,6 +84,8 @@ class PostgreSQL:
                 "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
             },
         )
+        give_up_after(engine, statement_timeout * 1.5)
+        return engine
 
     def begin(self, connection: Connection, *, writing: bool) -> None:
         return

@@ -52,6 +52,7 @@ class SQLite:
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=statement_timeout,
             connect_args={"timeout": min(BUSY_TIMEOUT, statement_timeout), "isolation_level": None},
         )
         event.listen(engine, "connect", _set_up)
