@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 
 import httpx
@@ -14,6 +15,9 @@ from newsdesk.sample_server import serving
 from newsdesk.settings import Settings, load_searches, settings
 
 app = Matins(name="newsdesk")
+
+# What a job logs is kept with its run; that a request was made says less than what came of it.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @app.job(tags=["feed"], timeout="10m", retries=3)
