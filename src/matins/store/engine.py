@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, CursorResult, Engine, func, make_url, select, text
+from sqlalchemy import URL, ColumnElement, Connection, CursorResult, Engine, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 

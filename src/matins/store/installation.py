@@ -34,7 +34,7 @@ class Pause:
 def read_signal(tx: Tx, app: str) -> Signal:
     """The revision, whether the installation is paused, and whether there is work for this application's daemons."""
     waiting = exists().where(
-        job_run.c.app == app, job_run.c.status == RunStatus.PENDING, job_run.c.available_at <= tx.now
+        job_run.c.app == app, job_run.c.status == RunStatus.PENDING, job_run.c.available_at <= tx.clock
     )
     query = select(installation.c.revision, installation.c.paused_at, waiting.label("waiting"))
     row = tx.execute(query).one()
