@@ -104,14 +104,14 @@ class SQLite:
 @cache
 def _insert(table: Table, names: tuple[str, ...]) -> str:
     columns = ", ".join(f'"{name}"' for name in names)
-    return f'INSERT INTO {table.name} ({columns}) VALUES ({", ".join("?" for _ in names)})'  # noqa: S608
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' for _ in names)})"  # noqa: S608
 
 
 @cache
 def _update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> str:
     values = ", ".join(f'"{name}" = ?' for name in names)
     where = " AND ".join(f'"{key}" = ?' for key in keys)
-    return f'UPDATE {table.name} SET {values} WHERE {where}'  # noqa: S608
+    return f"UPDATE {table.name} SET {values} WHERE {where}"  # noqa: S608
 
 
 def _parameters(table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
