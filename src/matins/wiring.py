@@ -29,7 +29,7 @@ from matins.execution.local import LocalExecutor
 from matins.execution.port import Executor
 from matins.store import schedules
 from matins.store.engine import Store
-from matins.store.migrate import require_schema
+from matins.store.schema import require_schema
 from matins.store.workers import NewWorker
 from matins.telemetry.events import DaemonDisabled, DaemonStarting, EventBus
 from matins.telemetry.log import log_listener, make_logger

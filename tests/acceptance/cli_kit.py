@@ -9,12 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from matins.admin import occurrences
+from matins.admin.records import OccurrenceRecord
 from matins.config import variables
+from matins.store.engine import Store
 
 MATINS = str(Path(sys.executable).with_name("matins"))
 PATIENCE_SECONDS = 30.0
@@ -191,10 +194,15 @@ class Shop:
                 daemon.signal(signal.SIGTERM)
                 daemon.wait()
 
-    def history(self, schedule: str) -> list[dict[str, Any]]:
-        """A schedule's occurrences as programs get them, the latest fire first."""
-        found: list[dict[str, Any]] = self.done("history", schedule, "--limit", "100", "--json").json["occurrences"]
-        return found
+    def history(self, schedule: str) -> tuple[OccurrenceRecord, ...]:
+        """A schedule's occurrences, the latest fire first; without a process, so that it may be asked often."""
+        with closing(Store(self.database_url)) as store:
+            return occurrences.history(store, schedule, limit=100).occurrences
+
+    @property
+    def database_url(self) -> str:
+        """The database, wherever a command would take it from."""
+        return self.url or f"sqlite:///{self.folder}/matins.db"
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
         bare = {name: value for name, value in os.environ.items() if name not in variables()}

@@ -12,8 +12,6 @@ import pytest
 from tests.acceptance.cli_kit import Running, Shop, until
 from tests.databases.session import Databases
 
-pytestmark = pytest.mark.xdist_group("cli-life")
-
 
 @pytest.fixture(scope="module")
 def shop(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Shop:
@@ -27,7 +25,7 @@ def up(shop: Shop) -> Iterator[Running]:
 
 
 def latest(shop: Shop, schedule: str) -> int:
-    return int(shop.history(schedule)[0]["id"])
+    return shop.history(schedule)[0].id
 
 
 def test_schedules_arrive_disabled_with_the_apis_field_names(shop: Shop) -> None:
@@ -41,13 +39,13 @@ def test_schedules_arrive_disabled_with_the_apis_field_names(shop: Shop) -> None
 def test_an_enabled_schedule_runs_by_itself_and_explain_tells_each_fire(shop: Shop) -> None:
     enabled = shop.done("enable", "tick", "--reason", "spring")
     assert "tick is enabled. Next run:" in enabled.out
-    until(lambda: any(one["status"] == "succeeded" for one in shop.history("tick")), "a fire of tick")
+    until(lambda: any(one.status == "succeeded" for one in shop.history("tick")), "a fire of tick")
     assert shop.done("disable", "tick").out == "tick is disabled.\n"
 
-    fire = next(one for one in shop.history("tick") if one["status"] == "succeeded")
-    explained = shop.done("explain", "tick", "--at", fire["fireAt"])
+    fire = next(one for one in shop.history("tick") if one.status == "succeeded")
+    explained = shop.done("explain", "tick", "--at", fire.fire_at.isoformat())
     assert "It ran" in explained.out
-    assert str(fire["id"]) in explained.out
+    assert str(fire.id) in explained.out
 
     shown = shop.done("show", "tick").out
     assert re.search(r"^State +disabled, .* by ann$", shown, re.MULTILINE)
@@ -101,7 +99,7 @@ def test_a_run_is_followed_until_it_is_cancelled(shop: Shop) -> None:
     with shop.running("trigger", "long", "--wait") as waiting:
         waiting.wait_for("begun")
         occurrence = latest(shop, "long")
-        run = shop.history("long")[0]["runs"][0]["id"]
+        run = shop.history("long")[0].runs[0].id
         with shop.running("logs", str(run), "--follow") as following:
             following.wait_for("begun")
             assert "asked to stop" in shop.done("cancel", str(occurrence), "--reason", "enough").out
@@ -121,8 +119,8 @@ def test_ctrl_c_ends_the_waiting_quietly_and_leaves_the_run(shop: Shop) -> None:
         assert waiting.wait() == 130
     assert "Traceback" not in "\n".join(waiting.lines)
     occurrence = shop.history("long")[0]
-    assert occurrence["status"] == "running"
-    shop.done("cancel", str(occurrence["id"]))
+    assert occurrence.status == "running"
+    shop.done("cancel", str(occurrence.id))
 
 
 def test_retry_runs_the_same_fire_once_more(shop: Shop) -> None:
@@ -130,8 +128,8 @@ def test_retry_runs_the_same_fire_once_more(shop: Shop) -> None:
     first = latest(shop, "feed")
     again = shop.done("retry", str(first), "--wait")
     assert "working on friday" in again.out
-    newest = max(shop.history("feed"), key=lambda one: one["id"])
-    assert (newest["kind"], newest["originId"]) == ("retry", first)
+    newest = max(shop.history("feed"), key=lambda one: one.id)
+    assert (newest.kind, newest.origin_id) == ("retry", first)
 
 
 def test_a_dry_run_of_a_backfill_records_nothing_and_a_real_one_runs(shop: Shop) -> None:
@@ -139,12 +137,12 @@ def test_a_dry_run_of_a_backfill_records_nothing_and_a_real_one_runs(shop: Shop)
     tried = shop.done(*ask, "--dry-run")
     assert len(tried.out.splitlines()) == 4
     assert "3 would run" in tried.err
-    assert not [one for one in shop.history("minutely") if one["kind"] == "backfill"]
+    assert not [one for one in shop.history("minutely") if one.kind == "backfill"]
 
     placed = shop.done(*ask, "--json").json["fires"]
     assert [one["fireAt"] for one in placed] == [f"2026-01-01T00:0{minute}:00Z" for minute in range(3)]
     until(
-        lambda: [o["status"] for o in shop.history("minutely") if o["kind"] == "backfill"] == ["succeeded"] * 3,
+        lambda: [one.status for one in shop.history("minutely") if one.kind == "backfill"] == ["succeeded"] * 3,
         "three runs of the backfill",
     )
 
@@ -156,9 +154,9 @@ def test_a_pause_holds_what_is_asked_for_until_resume(shop: Shop) -> None:
     assert "The installation is paused by ann" in asked.err
     assert "paused" in shop.done("workers").err
     occurrence = latest(shop, "feed")
-    assert shop.history("feed")[0]["status"] == "pending"
+    assert shop.history("feed")[0].status == "pending"
     assert shop.done("resume").out == "Resumed.\n"
-    until(lambda: shop.history("feed")[0]["status"] == "succeeded", f"occurrence {occurrence}")
+    until(lambda: shop.history("feed")[0].status == "succeeded", f"occurrence {occurrence}")
     assert shop.done("resume").out == "It was not paused.\n"
 
 
@@ -176,10 +174,13 @@ def test_a_running_app_is_healthy_and_in_order(shop: Shop) -> None:
 
 def test_a_page_of_history_is_gone_on_from_by_its_cursor(shop: Shop) -> None:
     for _ in range(2):
-        shop.done("trigger", "feed", "--wait")
-    first = shop.done("history", "feed", "--limit", "1", "--json").json
-    second = shop.done("history", "feed", "--limit", "1", "--cursor", first["nextCursor"], "--json").json
-    assert first["occurrences"][0]["id"] > second["occurrences"][0]["id"]
+        shop.done("trigger", "long", "--job", "lasts", "--overlap", "buffer_all")
+    first = shop.done("history", "long", "--limit", "1", "--json").json
+    second = shop.done("history", "long", "--limit", "1", "--cursor", first["nextCursor"], "--json").json
+    ids = [page["occurrences"][0]["id"] for page in (first, second)]
+    assert ids == [one.id for one in shop.history("long")[:2]]
+    for id_ in ids:
+        shop.done("cancel", str(id_))
 
 
 def test_what_is_not_known_is_named_with_what_may_be_meant(shop: Shop) -> None:

@@ -144,7 +144,7 @@ def test_a_wrong_schedule_is_named(
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_schedule_needs_an_app(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_schedule_needs_code_or_a_database(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").unlink()
-    assert main(["next", "nightly"]) == 2
-    assert "MATINS_APP" in capsys.readouterr().err
+    assert main(["next", "nightly"]) == 1
+    assert "matins.db does not exist" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from matins.database_url import Backend
 from matins.domain.job import Job
 from matins.errors import AppLoadError, ConfigError, DefinitionError, StoreError
 from matins.store.engine import Store, Tx
-from matins.store.migrate import require_schema, schema_state
+from matins.store.schema import require_schema, schema_state
 
 SKEW_SECONDS = 2.0
 """From so much on the clocks differ enough to confuse people who compare logs; nothing else depends on it."""

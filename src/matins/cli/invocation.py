@@ -70,7 +70,7 @@ class Invocation:
         """
         settings = self.settings()
         from matins.store.engine import Store
-        from matins.store.migrate import require_schema
+        from matins.store.schema import require_schema
 
         store = Store(settings.database.url)
         try:

@@ -8,7 +8,8 @@ import typer
 
 from matins.cli import output
 from matins.cli.invocation import invocation
-from matins.store.migrate import migrate, schema_state
+from matins.store.migrate import migrate
+from matins.store.schema import schema_state
 
 
 def command(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,60 +18,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from matins.errors import SchemaError
 from matins.store.engine import Store
+from matins.store.schema import VERSION_TABLE, require_schema, schema_state
 
-VERSION_TABLE = "matins_schema"
 _LOCK_TABLE = "matins_schema_lock"
 _TAKE_TURN = f"SELECT id FROM {_LOCK_TABLE} WHERE id = 1 FOR UPDATE"  # noqa: S608 - a name of ours
 _SCRIPTS = Path(__file__).parent / "migrations"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaState:
-    """Which revision the database is at, and which this version of Matins needs."""
-
-    present: str | None
-    needed: str
-    known: bool
-    """Whether this version knows the database's revision at all; False for one from the future."""
-
-    @property
-    def current(self) -> bool:
-        """Whether they are the same."""
-        return self.present == self.needed
-
-
-def schema_state(store: Store) -> SchemaState:
-    """Read the database's revision.
-
-    Raises:
-        DatabaseUnavailable: it cannot be reached.
-    """
-    scripts = _scripts()
-    present = store.read(lambda tx: _revision(tx.connection))
-    known = present is None or present in {script.revision for script in scripts.walk_revisions()}
-    return SchemaState(present=present, needed=scripts.get_current_head() or "", known=known)
-
-
-def require_schema(store: Store) -> None:
-    """Make sure that the schema is the one this version needs.
-
-    Raises:
-        SchemaError: it is missing, older or newer.
-    """
-    state = schema_state(store)
-    if state.current:
-        return
-    shown = store.url.render_as_string(hide_password=True)
-    if not state.known:
-        raise SchemaError(
-            f"The database {shown} has schema {state.present}, which is newer than this version of Matins"
-            f" (schema {state.needed}).",
-            remedy="Run the newer version.",
-        )
-    what = "no Matins schema" if state.present is None else f"schema {state.present}, older than {state.needed}"
-    raise SchemaError(f"The database {shown} has {what}.", remedy="Run `matins migrate`.")
 
 
 def migrate(store: Store) -> bool:
@@ -130,11 +81,6 @@ def _upgrade(connection: Connection) -> None:
     environment.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=True)
     with environment.begin_transaction():
         environment.run_migrations()
-
-
-def _revision(connection: Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
 
 
 def _scripts() -> ScriptDirectory:
