@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     create_engine,
+    false,
     func,
     text,
     type_coerce,
@@ -92,6 +93,9 @@ class MariaDB:
 
     def now(self) -> ColumnElement[datetime]:
         return type_coerce(func.utc_timestamp(6), Instant())
+
+    def unreadable(self, column: ColumnElement[datetime]) -> ColumnElement[bool]:
+        return false()
 
     def locked(self, query: Select[Any], *, skip: bool = False) -> Select[Any]:
         return query.with_for_update(skip_locked=skip)

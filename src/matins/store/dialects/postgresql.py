@@ -28,6 +28,8 @@ from sqlalchemy import (
     cast,
     column,
     create_engine,
+    event,
+    false,
     func,
     literal,
     select,
@@ -68,6 +70,8 @@ class PostgreSQL:
             "idle_in_transaction_session_timeout": milliseconds * 2,
             **_BY_INDEX,
         }
+        from matins.store.dialects.postgresql_instants import read_leniently
+
         engine = create_engine(
             url,
             pool_size=pool_size,
@@ -85,6 +89,7 @@ class PostgreSQL:
             },
         )
         give_up_after(engine, statement_timeout * 1.5)
+        event.listen(engine, "connect", read_leniently)
         return engine
 
     def begin(self, connection: Connection, *, writing: bool) -> None:
@@ -92,6 +97,9 @@ class PostgreSQL:
 
     def now(self) -> ColumnElement[datetime]:
         return type_coerce(func.statement_timestamp(), Instant())
+
+    def unreadable(self, column: ColumnElement[datetime]) -> ColumnElement[bool]:
+        return false()
 
     def locked(self, query: Select[Any], *, skip: bool = False) -> Select[Any]:
         return query.with_for_update(skip_locked=skip)
