@@ -57,9 +57,9 @@ class Scheduler:
         bus: EventBus,
         poll_seconds: float,
         notify: Callable[[], None],
-        offer: Callable[[], Offer | None],
-        accept: Callable[[Sequence[ClaimedRun]], None],
         refresh_fires: Callable[[], None],
+        offer: Callable[[], Offer | None] = lambda: None,
+        accept: Callable[[Sequence[ClaimedRun]], None] = lambda _: None,
         batch: int = BATCH,
     ) -> None:
         self._store = store
