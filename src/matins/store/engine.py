@@ -142,6 +142,9 @@ class Store:
                 if not patient or self._trouble(error) is not Trouble.TRANSIENT:
                     raise self._translated(error) from error
                 attempt += 1
+            except UnicodeError as error:
+                # Half of a surrogate pair: the driver stumbles over it before any database sees it.
+                raise StoreError(f"The database cannot keep this text: {error}.") from error
             except SQLAlchemyError as error:
                 raise StoreError(f"The database statement failed: {error}") from error
 
