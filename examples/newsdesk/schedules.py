@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 
 import httpx
@@ -14,6 +15,8 @@ from newsdesk.sample_server import serving
 from newsdesk.settings import Settings, load_searches, settings
 
 app = Matins(name="newsdesk")
+# What is fetched is logged here in fewer words.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @app.job(tags=["feed"], timeout="10m", retries=3)
