@@ -10,3 +10,6 @@ else
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 fi
+
+# The first import compiles what is imported: done here, it does not slow the first start down.
+"$PYTHON" -c 'import matins.cli.up, matins.cli.trigger, matins.store.migrations.versions.v0001_first_schema, feedparser, httpx'

@@ -15,6 +15,8 @@ from newsdesk.sample_server import serving
 from newsdesk.settings import Settings, load_searches, settings
 
 app = Matins(name="newsdesk")
+# What is fetched is logged here in fewer words.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 # What a job logs is kept with its run; that a request was made says less than what came of it.
 logging.getLogger("httpx").setLevel(logging.WARNING)

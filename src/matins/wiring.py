@@ -23,7 +23,7 @@ from matins.daemon.signals import Signals
 from matins.daemon.watcher import Watcher
 from matins.daemon.worker import WorkerState, new_worker_id
 from matins.domain.lease import LeaseTerms
-from matins.errors import StoreError, UsageError
+from matins.errors import AppLoadError, StoreError, UsageError
 from matins.execution.loading import load_app
 from matins.execution.local import LocalExecutor
 from matins.execution.port import Executor
@@ -31,7 +31,7 @@ from matins.store import schedules
 from matins.store.engine import Store
 from matins.store.schema import require_schema
 from matins.store.workers import NewWorker
-from matins.telemetry.events import DaemonDisabled, DaemonStarting, EventBus
+from matins.telemetry.events import DaemonDisabled, DaemonStarting, EventBus, StopRequested
 from matins.telemetry.log import log_listener, make_logger
 
 WORKER_TYPE = "schedule_daemon"
@@ -69,8 +69,16 @@ def run_daemon(settings: Settings, signals: Signals, bus: EventBus) -> int:
         )
     )
     store = Store(settings.database.url, pool_size=POOL_SIZE, statement_timeout=_statement_timeout(settings))
-    load = _loader(settings, store)
-    loaded = load()
+    load = _loader(settings, store, given_up=lambda: bool(signals.stops))
+    try:
+        loaded = load()
+    except AppLoadError:
+        store.close()
+        if not signals.stops:
+            raise
+        # Asked to stop while the code was still being loaded: nothing has begun that had to be ended.
+        bus.emit(StopRequested(signal=signals.stops[0], running=0, grace_seconds=0.0))
+        return 0
     executor = LocalExecutor(app_ref=reference, concurrency=settings.concurrency, clock=SystemClock())
     services = assemble(settings, store=store, loaded=loaded, load=load, executor=executor, bus=bus)
     return Daemon(services).run(signals)
@@ -199,9 +207,11 @@ def assemble(
     )
 
 
-def _loader(settings: Settings, store: Store) -> Callable[[], Loaded]:
+def _loader(settings: Settings, store: Store, given_up: Callable[[], bool]) -> Callable[[], Loaded]:
     def load() -> Loaded:
-        return load_app(settings.app_reference(), environment=settings.environment, since=_since(store))
+        return load_app(
+            settings.app_reference(), environment=settings.environment, since=_since(store), given_up=given_up
+        )
 
     return load
 

@@ -204,11 +204,16 @@ class Shop:
         """The database, wherever a command would take it from."""
         return self.url or f"sqlite:///{self.folder}/matins.db"
 
-    def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        bare = {name: value for name, value in os.environ.items() if name not in variables()}
+    @property
+    def environment(self) -> dict[str, str]:
+        """What is set for every command, besides what the tests' own environment has."""
         own = {"MATINS_APP": "shop:app", "MATINS_ACTOR": "ann", "NO_COLOR": "1", "TZ": "UTC", "MATINS_CONCURRENCY": "2"}
         place = {} if self.url is None else {"DATABASE_URL": self.url}
-        return {**bare, **own, **place, **self.variables, **more}
+        return {**own, **place, **self.variables}
+
+    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+        bare = {name: value for name, value in os.environ.items() if name not in variables()}
+        return {**bare, **self.environment, **more}
 
 
 def until(truth: Callable[[], bool], what: str) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from matins.admin import cancel
 from matins.cli import output
 from matins.cli.actor import actor
 from matins.cli.invocation import JsonOption, ReasonOption, invocation
+from matins.cli.numbers import OccurrenceArgument
 from matins.domain.states import OccurrenceStatus
 
 
 def command(
     context: typer.Context,
-    occurrence: Annotated[int, typer.Argument(metavar="OCCURRENCE", help="Its number in `matins history`.")],
+    occurrence: OccurrenceArgument,
     reason: ReasonOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -12,7 +12,7 @@ from matins.cli import output, times
 from matins.cli.invocation import Invocation, JsonOption, invocation
 from matins.cli.presence import is_alive
 from matins.cli.tables import clean
-from matins.errors import StoreError
+from matins.errors import StoreError, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Unknown:
 def command(
     context: typer.Context,
     max_age: Annotated[
-        float, typer.Option("--max-age", min=0, metavar="SECONDS", help="How old the last heartbeat may be.")
+        float, typer.Option("--max-age", metavar="SECONDS", help="How old the last heartbeat may be.")
     ] = MAX_AGE_SECONDS,
     as_json: JsonOption = False,
 ) -> int:
@@ -34,6 +34,8 @@ def command(
 
     Wrong are: no daemon, a heartbeat that is too old, a schedule later than it may be, and scheduling that is stuck.
     """
+    if not max_age >= 0:
+        raise UsageError(f"--max-age {max_age:g} is not a number of seconds.", remedy="Leave it out for 300.")
     found = _look(invocation(context), max_age)
     if as_json:
         output.json(found)

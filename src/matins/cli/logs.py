@@ -13,6 +13,7 @@ from matins.cli import output, times, words
 from matins.cli.following import PAGE, Follower
 from matins.cli.invocation import Invocation, JsonOption, invocation
 from matins.cli.log_lines import LinePrinter
+from matins.cli.numbers import RunArgument
 from matins.cli.tables import clean
 from matins.domain.states import RunStatus
 from matins.store.engine import Store
@@ -29,7 +30,7 @@ class Logs:
 
 def command(
     context: typer.Context,
-    run: Annotated[int, typer.Argument(metavar="RUN", help="Its number in `matins runs`.")],
+    run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
     as_json: JsonOption = False,
 ) -> None:

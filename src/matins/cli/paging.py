@@ -9,7 +9,7 @@ import typer
 from matins.admin.paging import MOST
 from matins.cli import output
 
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=MOST, metavar="N", help="How many.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", metavar="N", help=f"How many, {MOST} at most.")]
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", metavar="C", help="Go on where the page before this one ended.")
 ]

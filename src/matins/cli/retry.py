@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from matins.admin import requests
 from matins.cli.actor import actor
 from matins.cli.invocation import JsonOption, ReasonOption, WaitOption, invocation
+from matins.cli.numbers import OccurrenceArgument
 from matins.cli.requested import tell
 
 
 def command(
     context: typer.Context,
-    occurrence: Annotated[int, typer.Argument(metavar="OCCURRENCE", help="Its number in `matins history`.")],
+    occurrence: OccurrenceArgument,
     reason: ReasonOption = None,
     wait: WaitOption = False,
     as_json: JsonOption = False,

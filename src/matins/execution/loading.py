@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
@@ -54,7 +54,14 @@ class LoadedApp:
         self.close()
 
 
-def load_app(ref: str, *, environment: str, since: datetime, timeout_seconds: float = 60.0) -> LoadedApp:
+def load_app(
+    ref: str,
+    *,
+    environment: str,
+    since: datetime,
+    timeout_seconds: float = 60.0,
+    given_up: Callable[[], bool] = lambda: False,
+) -> LoadedApp:
     """Load ``package.module:attribute`` in a child, with the present directory importable, and take its definitions.
 
     Args:
@@ -62,6 +69,7 @@ def load_app(ref: str, *, environment: str, since: datetime, timeout_seconds: fl
         environment: What the child finds as ``APP_ENV``.
         since: From when on the fires of users' own triggers are kept.
         timeout_seconds: How long the child may take in all.
+        given_up: Asked meanwhile; once it says so, the child is killed and this raises.
 
     Raises:
         AppLoadError: When it cannot be loaded; `detail` has the last of what it said.
@@ -83,7 +91,10 @@ def load_app(ref: str, *, environment: str, since: datetime, timeout_seconds: fl
                 environment={**os.environ, "APP_ENV": environment},
                 descriptors=(spool.fileno(), answer.fileno()),
                 timeout_seconds=timeout_seconds,
+                given_up=given_up,
             )
+            if given_up():
+                raise AppLoadError(f"Loading {ref!r} was given up.")
             return _loaded(_read(answer, ref, ending, timeout_seconds), spool)
         except BaseException:
             spool.close()

@@ -9,7 +9,7 @@ import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -47,9 +47,13 @@ def run_to_its_end(
     environment: Mapping[str, str],
     descriptors: Sequence[int],
     timeout_seconds: float,
+    given_up: Callable[[], bool] = lambda: False,
     clock: Clock | None = None,
 ) -> Ending:
-    """Run the command in a session of its own; when it has ended, or its time is up, kill its whole group."""
+    """Run the command in a session of its own; when it has ended, or its time is up, kill its whole group.
+
+    Its time is also up as soon as `given_up` says so, which is asked every 50 ms.
+    """
     clock = clock or SystemClock()
     process = subprocess.Popen(
         command,
@@ -63,7 +67,7 @@ def run_to_its_end(
     assert process.stderr is not None  # noqa: S101 - asked for just above
     tail = _Tail(process.stderr.fileno())
     try:
-        ended = _wait(process.pid, tail, clock, clock.monotonic() + timeout_seconds)
+        ended = _wait(process.pid, tail, clock, clock.monotonic() + timeout_seconds, given_up)
     finally:
         # The child is not reaped yet, so its group's number still is its own.
         with suppress(ProcessLookupError, PermissionError):
@@ -74,13 +78,13 @@ def run_to_its_end(
     return Ending(returncode=process.returncode, timed_out=not ended, stderr=tail.text)
 
 
-def _wait(pid: int, tail: _Tail, clock: Clock, deadline: float) -> bool:
-    """Read stderr until the child has ended: True; or until the deadline: False. Does not reap."""
+def _wait(pid: int, tail: _Tail, clock: Clock, deadline: float, given_up: Callable[[], bool]) -> bool:
+    """Read stderr until the child has ended: True; or until the deadline or the giving up: False. Does not reap."""
     with selectors.DefaultSelector() as selector:
         selector.register(tail.descriptor, selectors.EVENT_READ)
         while not _has_ended(pid):
             left = deadline - clock.monotonic()
-            if left <= 0:
+            if left <= 0 or given_up():
                 return False
             if selector.select(min(left, LOOK_AGAIN_SECONDS)) and not tail.read():
                 selector.unregister(tail.descriptor)
