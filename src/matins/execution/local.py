@@ -108,6 +108,8 @@ class LocalExecutor:
     def _usable(self) -> list[Slot]:
         if self._closed:
             return []
+        if self._reload.is_set():
+            self._retire_old_code()
         now = self._clock.monotonic()
         return [slot for slot in self._slots if slot.not_before <= now and not (slot.leaving or slot.stale)]
 
