@@ -31,7 +31,7 @@ from matins.store import schedules
 from matins.store.engine import Store
 from matins.store.schema import require_schema
 from matins.store.workers import NewWorker
-from matins.telemetry.events import DaemonDisabled, DaemonStarting, EventBus
+from matins.telemetry.events import DaemonDisabled, DaemonStarting, EventBus, StopRequested
 from matins.telemetry.log import log_listener, make_logger
 
 WORKER_TYPE = "schedule_daemon"
@@ -70,7 +70,10 @@ def run_daemon(settings: Settings, signals: Signals, bus: EventBus) -> int:
     )
     store = Store(settings.database.url, pool_size=POOL_SIZE, statement_timeout=_statement_timeout(settings))
     load = _loader(settings, store)
-    loaded = load()
+    loaded = signals.unless_stopped(load)
+    if loaded is None:
+        bus.emit(StopRequested(signal=signals.stops[0], running=0, grace_seconds=0.0))
+        return 0
     executor = LocalExecutor(app_ref=reference, concurrency=settings.concurrency, clock=SystemClock())
     services = assemble(settings, store=store, loaded=loaded, load=load, executor=executor, bus=bus)
     return Daemon(services).run(signals)

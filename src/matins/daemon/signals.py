@@ -9,7 +9,12 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -33,7 +38,8 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         os.close(self._reader)
-        os.close(self._writer)
+        writer, self._writer = self._writer, -1
+        os.close(writer)
 
     def stop(self, why: str) -> None:
         """Ask for a stop as a signal would; from any thread."""
@@ -51,6 +57,26 @@ class Signals:
         if ready:
             os.read(self._reader, 4096)
 
+    def unless_stopped(self, work: Callable[[], T]) -> T | None:
+        """What this work answers or raises; None when a stop was asked for first, and the work is left to itself."""
+        answers: list[T] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                answers.append(work())
+            except BaseException as error:  # noqa: BLE001 - raised again, on the thread that asked for it
+                errors.append(error)
+            self._wake()
+
+        thread = threading.Thread(target=run, name="matins-first-work", daemon=True)
+        thread.start()
+        while not (answers or errors or self.stops):
+            self.wait(None)
+        if errors:
+            raise errors[0]
+        return answers[0] if answers else None
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self._reload = True
@@ -61,5 +87,5 @@ class Signals:
     def _wake(self) -> None:
         try:
             os.write(self._writer, b"!")
-        except BlockingIOError:
-            return  # the pipe is full of wake-ups already
+        except OSError:
+            return  # the pipe is full of wake-ups already, or nobody waits any more

@@ -73,6 +73,7 @@ def load_app(ref: str, *, environment: str, since: datetime, timeout_seconds: fl
         try:
             request = {
                 "ref": ref,
+                "parent": os.getpid(),
                 "since": since.isoformat(),
                 "timeout_seconds": timeout_seconds,
                 "spool": spool.fileno(),
