@@ -21,6 +21,11 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield from at_site(request.getfixturevalue(f"{request.param}_url"), tmp_path)
 
 
+@pytest.fixture
+def sqlite_site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+    yield from at_site(sqlite_url, tmp_path)
+
+
 _NEW_JOB = """
 @app.job
 def fresh(ctx):
@@ -71,54 +76,55 @@ def test_a_reload_takes_over_changed_code_and_jobs(site: Site) -> None:
     ],
     ids=["raises", "exits", "crashes", "faulty"],
 )
-def test_a_reload_of_broken_code_changes_nothing(broken: str, sqlite_url: str, tmp_path: Path) -> None:
-    for site in at_site(sqlite_url, tmp_path):
-        good = apps.app(*apps.crowd()[:4], apps.schedule("long", 1, "patient", args={"seconds": 3}))
-        site.write_app(good)
-        daemon = site.start("--migrate")
-        site.until_begun("patient")
-        site.write_app(good + broken + "\n")
-        daemon.signal(signal.SIGHUP)
-        daemon.until_said("Definitions could not be loaded again", 15)
-        site.until_on_time()
-        site.write_app(good)
-        daemon.signal(signal.SIGHUP)
-        daemon.until_said("Definitions synchronised", 15, times=2)
-        site.until_on_time()
-        site.stop_all()
-        site.account()
-        assert {row.status for row in site.runs()} == {"succeeded"}
+def test_a_reload_of_broken_code_changes_nothing(broken: str, sqlite_site: Site) -> None:
+    site = sqlite_site
+    good = apps.app(*apps.crowd()[:4], apps.schedule("long", 1, "patient", args={"seconds": 3}))
+    site.write_app(good)
+    daemon = site.start("--migrate", MATINS_CONCURRENCY="2")
+    site.until_begun("patient")
+    until(lambda: len({line.pid for line in site.witnessed()}) == 2, 15, "both slots are warm")
+    site.write_app(good + broken + "\n")
+    daemon.signal(signal.SIGHUP)
+    daemon.until_said("Definitions could not be loaded again", 15)
+    site.until_on_time()
+    site.write_app(good)
+    daemon.signal(signal.SIGHUP)
+    daemon.until_said("Definitions synchronised", 15, times=2)
+    site.until_on_time()
+    site.stop_all()
+    site.account()
+    assert {row.status for row in site.runs()} == {"succeeded"}
 
 
-def test_a_reload_of_hanging_code_holds_up_neither_work_nor_stop(sqlite_url: str, tmp_path: Path) -> None:
-    for site in at_site(sqlite_url, tmp_path):
-        good = apps.app(*apps.crowd()[:4])
-        site.write_app(good)
-        daemon = site.start("--migrate")
-        site.until_on_time()
-        site.write_app(good + "while True: time.sleep(1)\n")
-        before = set(daemon.family())
-        daemon.signal(signal.SIGHUP)
-        [loading] = until(lambda: set(daemon.family()) - before, 10, "the code is being loaded")
-        site.until_on_time()
-        at = boottime()
-        assert daemon.stop() == 0
-        assert boottime() - at < 5.5
-        assert process.ended(loading, 2), "the process that loads the code outlived the daemon"
-        site.account()
-        site.nothing_held()
+def test_a_reload_of_hanging_code_holds_up_neither_work_nor_stop(sqlite_site: Site) -> None:
+    site = sqlite_site
+    good = apps.app(*apps.crowd()[:4])
+    site.write_app(good)
+    daemon = site.start("--migrate")
+    site.until_on_time()
+    site.write_app(good + "while True: time.sleep(1)\n")
+    before = set(daemon.family())
+    daemon.signal(signal.SIGHUP)
+    [loading] = until(lambda: set(daemon.family()) - before, 10, "the code is being loaded")
+    site.until_on_time()
+    at = boottime()
+    assert daemon.stop() == 0
+    assert boottime() - at < 5.5
+    assert process.ended(loading, 2), "the process that loads the code outlived the daemon"
+    site.account()
+    site.nothing_held()
 
 
-def test_a_start_can_be_stopped_while_the_code_hangs(sqlite_url: str, tmp_path: Path) -> None:
-    for site in at_site(sqlite_url, tmp_path):
-        site.write_app(apps.app() + "while True: time.sleep(1)\n")
-        daemon = site.start("--migrate", wait=False)
-        daemon.until_said("Starting schedule daemon", 10)
-        [loading] = until(daemon.family, 10, "the code is being loaded")
-        at = boottime()
-        assert daemon.stop() == 0
-        assert boottime() - at < 3
-        assert process.ended(loading, 2)
+def test_a_start_can_be_stopped_while_the_code_hangs(sqlite_site: Site) -> None:
+    site = sqlite_site
+    site.write_app(apps.app() + "while True: time.sleep(1)\n")
+    daemon = site.start("--migrate", wait=False)
+    daemon.until_said("Starting schedule daemon", 10)
+    [loading] = until(daemon.family, 10, "the code is being loaded")
+    at = boottime()
+    assert daemon.stop() == 0
+    assert boottime() - at < 3
+    assert process.ended(loading, 2)
 
 
 def test_a_schedule_that_leaves_the_code_while_it_runs_ends_its_run_and_is_kept(site: Site) -> None:
@@ -193,28 +199,26 @@ def test_rolling_restarts_lose_and_double_nothing(site: Site) -> None:
 @pytest.mark.parametrize(
     ("policy", "ran"), [("skip", 0), ("run_once", 1), ("run_all", 7)], ids=["skip", "run_once", "run_all"]
 )
-def test_seven_fires_nobody_was_there_for_meet_the_missed_policy(
-    policy: str, ran: int, sqlite_url: str, tmp_path: Path
-) -> None:
-    for site in at_site(sqlite_url, tmp_path):
-        site.write_app(apps.app(apps.schedule("missed", 1, "quick", missed=policy, grace="100ms")))
-        site.start("--migrate")
-        site.until_on_time()
-        site.stop_all()
-        through = site.schedule("missed").planned_through
-        until(lambda: (site.now() - through).total_seconds() > 7.5, 12, "seven fires pass")
-        began = len(site.occurrences())
-        site.start()
-        site.until_on_time()
-        site.stop_all()
-        site.account()
-        new = site.occurrences()[began:]
-        made_up = [row for row in new if row.kind == "catch_up"]
-        assert ran <= len(made_up) <= (ran + 2 if policy == "run_all" else ran), made_up
-        order = [line.occurrence for line in site.witnessed("begin") if line.occurrence in {row.id for row in made_up}]
-        assert order == sorted(order)
-        skipped = sum(row.count for row in new if row.reason == "missed")
-        if policy == "skip":
-            assert skipped >= 7
-        if policy == "run_all":
-            assert skipped == 0
+def test_seven_fires_nobody_was_there_for_meet_the_missed_policy(policy: str, ran: int, sqlite_site: Site) -> None:
+    site = sqlite_site
+    site.write_app(apps.app(apps.schedule("missed", 1, "quick", missed=policy, grace="100ms")))
+    site.start("--migrate")
+    site.until_on_time()
+    site.stop_all()
+    through = site.schedule("missed").planned_through
+    until(lambda: (site.now() - through).total_seconds() > 7.5, 12, "seven fires pass")
+    began = len(site.occurrences())
+    site.start()
+    site.until_on_time()
+    site.stop_all()
+    site.account()
+    new = site.occurrences()[began:]
+    made_up = [row for row in new if row.kind == "catch_up"]
+    assert len(made_up) >= ran if policy == "run_all" else len(made_up) == ran, made_up
+    order = [line.occurrence for line in site.witnessed("begin") if line.occurrence in {row.id for row in made_up}]
+    assert order == sorted(order)
+    skipped = sum(row.count for row in new if row.reason == "missed")
+    if policy == "skip":
+        assert skipped >= 7
+    if policy == "run_all":
+        assert skipped == 0
