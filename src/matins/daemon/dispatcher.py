@@ -166,7 +166,8 @@ class Dispatcher:
     def _turn(self, limit: int) -> None:
         """One transaction, then what follows from it outside."""
         outbox, self._holdings.outbox = self._holdings.outbox, Outbox()
-        self._look.clear()
+        if limit:
+            self._look.clear()
         try:
             done = self._store.write(
                 lambda tx: take_turn(tx, self._work(outbox, limit), self._jobs(), self._choose, chance=self._chance)

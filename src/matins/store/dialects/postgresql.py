@@ -126,8 +126,9 @@ class PostgreSQL:
     def trouble(self, error: BaseException) -> Trouble:
         state = getattr(error, "sqlstate", None)
         if state is None:
-            # A connection that was refused, cut or timed out has no SQLSTATE.
-            return Trouble.AWAY if type(error).__name__ == "OperationalError" else Trouble.OTHER
+            # A connection that was refused, cut or timed out has no SQLSTATE; the last is a class of its own.
+            names = {kind.__name__ for kind in type(error).__mro__}
+            return Trouble.AWAY if "OperationalError" in names else Trouble.OTHER
         if state in _TRANSIENT:
             return Trouble.TRANSIENT
         return Trouble.AWAY if state.startswith(_AWAY) else Trouble.OTHER
