@@ -18,6 +18,7 @@ from matins.ledger.claims import ClaimedRun
 from matins.ledger.definitions import SyncedBatch, sync_definitions
 from matins.ledger.plans import Written, propose, write_plans
 from matins.ledger.settle import Finish, Settlement
+from matins.ledger.starts import Offer
 from matins.ledger.turn import Done, Work, take_turn
 from matins.store import schedules, versions, workers
 from matins.store.engine import Store, Tx
@@ -101,15 +102,15 @@ class Ledger:
         self.store.write(lambda tx: workers.adopt_version(tx, worker.id, self.version_id))
         return worker.id
 
-    def plan_due(self) -> Written:
-        """One turn of a scheduler."""
+    def plan_due(self, *, offer: Offer | None = None) -> Written:
+        """One turn of a scheduler, of a worker that offers to start so much at once."""
         due = self.store.read(lambda tx: schedules.due(tx, self.version_id, 500))
         snapshots = self.store.read(lambda tx: schedules.definitions(tx, [one.id for one in due]))
         proposals = []
         for one in due:
             wanted = ScheduleDefinition.from_data(snapshots[one.id] or {})
             proposals.append(propose(one, wanted, from_data(wanted.trigger), self.clock.now()))
-        return self.store.write(lambda tx: write_plans(tx, proposals, self.jobs, chance=lambda: 0.5))
+        return self.store.write(lambda tx: write_plans(tx, proposals, self.jobs, chance=_half, offer=offer))
 
     def plan_all(self) -> None:
         """Turns of a scheduler until nothing is due."""

@@ -18,6 +18,9 @@ app = Matins(name="newsdesk")
 # What is fetched is logged here in fewer words.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
+# What a job logs is kept with its run; that a request was made says less than what came of it.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
 
 @app.job(tags=["feed"], timeout="10m", retries=3)
 def refresh_feeds(ctx: JobContext) -> dict[str, int]:

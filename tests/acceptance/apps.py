@@ -1,7 +1,7 @@
 """Applications for daemons under test. Their jobs write down what they do, in a file only they write to.
 
-A line is ``what run occurrence attempt schedule job instant process lateness``; instants are readings of the boot-time clock, so that
-lines of different processes can be put in order.
+A line is ``what run occurrence attempt schedule job instant process lateness``; instants are readings of
+the boot-time clock, so that lines of different processes can be put in order.
 """
 
 from __future__ import annotations

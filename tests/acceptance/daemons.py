@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -265,7 +266,7 @@ class Site:
 
     def now(self) -> datetime:
         """The database's clock."""
-        return self.store.read(lambda tx: tx.now)
+        return until(lambda: self.store.read(lambda tx: tx.now), 30, "the database answers")
 
     def witnessed(self, what: str | None = None, *, job: str | None = None) -> list[Line]:
         """What the jobs wrote down."""
@@ -374,7 +375,7 @@ class Site:
             by_job.setdefault((line.occurrence, line.job), {}).setdefault(line.attempt, []).append(line.at)
         for (of, job), attempts in by_job.items():
             order = sorted(attempts)
-            for earlier, later in zip(order, order[1:], strict=False):
+            for earlier, later in pairwise(order):
                 gap = min(attempts[later]) - max(attempts[earlier])
                 assert gap > 0, f"occurrence {of}, {job}: attempt {earlier} was alive {-gap:.3f} s into {later}"
 

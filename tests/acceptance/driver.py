@@ -23,7 +23,7 @@ def main() -> int:
         with Signals() as signals:
             return run_daemon(settings, signals, make_bus(settings))
     except MatinsError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
 
 

@@ -30,7 +30,7 @@ def ledger(lasting_ledger: Ledger) -> Ledger:
 
 
 def revision(ledger: Ledger) -> int:
-    return ledger.store.read(installation.read_signal).revision
+    return ledger.store.read(lambda tx: installation.read_signal(tx, "shop")).revision
 
 
 def actions(ledger: Ledger) -> list[tuple[str, str | None]]:

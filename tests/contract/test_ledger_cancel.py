@@ -123,9 +123,9 @@ def test_cancelling_twice_keeps_the_first_asker_and_ends_it_once(ledger: Ledger)
 
 def test_daemons_are_told_of_a_cancellation(ledger: Ledger) -> None:
     id_ = plan_one(ledger)
-    before = ledger.store.read(installation.read_signal).revision
+    before = ledger.store.read(lambda tx: installation.read_signal(tx, "shop")).revision
     cancel(ledger, id_)
-    assert ledger.store.read(installation.read_signal).revision > before
+    assert ledger.store.read(lambda tx: installation.read_signal(tx, "shop")).revision > before
 
 
 def test_a_run_cancelled_between_two_turns_is_refused_to_its_claimer(ledger: Ledger) -> None:

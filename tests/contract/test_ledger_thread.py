@@ -27,7 +27,7 @@ def ledger(database_url: str) -> Iterator[Ledger]:
 def test_a_fire_becomes_one_row_a_run_and_a_counted_success(ledger: Ledger) -> None:
     ledger.declare(definition("a"))
     ledger.pass_time(minutes=1)
-    assert ledger.plan_due().admitted == 1
+    assert ledger.plan_due().pending == 1
     [claim] = ledger.claim()
     assert ledger.schedule("a").locked_by == "w1"
     done = ledger.finish(claim, result={"items": 3})

@@ -39,7 +39,10 @@ def record_quarantine(tx: Tx, row: Any, meant: Definition) -> datetime:
 
 
 def record_disabled_range(tx: Tx, row: Any) -> None:
-    """Record the time a (locked) schedule that was enabled again had been off, if no daemon has done so yet."""
+    """Record the time a (locked) schedule that was enabled again had been off, if no daemon has done so yet.
+
+    What cannot be recorded now (an unreadable definition, too many fires) stays marked, and merges with the next time off.
+    """
     meant = definition.read(row.definition)
     held = _held(row)
     if isinstance(meant, str):
@@ -57,7 +60,7 @@ def record_disabled_range(tx: Tx, row: Any) -> None:
         insert_rows(tx, [(proposal, made)])
         held = replace(held, planned_through=made.planned_through, disabled_since=proposal.disabled_since)
     if held.planned_through is not None:
-        operators.move_watermark(tx, row.id, held.planned_through)
+        operators.account(tx, row.id, planned_through=held.planned_through, disabled_since=held.disabled_since)
 
 
 def _held(row: Any) -> PlannableSchedule:

@@ -65,7 +65,7 @@ def upcoming(
             until=until,
             fires=tuple(found[:limit]),
             complete=len(found) <= limit,
-            paused=installation.read_signal(tx).paused,
+            paused=installation.read_pause(tx) is not None,
         )
 
     return store.read(work)

@@ -10,6 +10,7 @@ interrupted → release what was never begun → say STOPPED → disconnect. A s
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ from matins.telemetry.events import (
 
 FATAL = (AppLoadError, DefinitionError, SchemaError, ConfigError)
 LOOK_AT_DRAIN = 0.05
+LAST_WORDS = 0.5
+"""How long a database is given at least for what a stopping daemon has to say, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +145,11 @@ class Daemon:
         kills = min(5.0, self._s.grace_seconds / 5)
         self._end_loops("scheduler", "definitions", "reaper", "housekeeper", "watcher", within=kills)
         self._drain(signals, until=began + self._s.grace_seconds - kills)
-        self._end_loops("dispatcher", within=kills)
-        interrupted = self._finish_up(kills)
-        self._end_loops("heartbeat", within=kills)
-        self._sign_off(signals)
+        self._end_loops("dispatcher", within=kills / 4)
+        interrupted = self._s.dispatcher.end_runs(kills / 2)
+        self._try_for(kills / 4, self._record_ends)
+        self._end_loops("heartbeat", within=kills / 4)
+        self._try_for(kills / 4, lambda: self._sign_off(signals))
         self._s.definitions.close()
         self._s.store.close()
         self._s.heartbeat_store.close()
@@ -159,17 +163,24 @@ class Daemon:
             signals.wait(LOOK_AT_DRAIN)
 
     def _end_loops(self, *names: str, within: float) -> None:
+        until = self._s.clock.monotonic() + within
         for name in names:
             self._loops[name].stop()
         for name in names:
-            self._loops[name].join(within)
+            self._loops[name].join(max(0.0, until - self._s.clock.monotonic()))
 
-    def _finish_up(self, grace_seconds: float) -> int:
-        """Stop what runs and record it; what cannot be recorded is recovered by others once the lease ends."""
+    def _try_for(self, seconds: float, what: Callable[[], None]) -> None:
+        """Do this, but do not wait longer for it: a database that stands still must not hold up the end."""
+        thread = threading.Thread(target=what, name="matins-last-words", daemon=True)
+        thread.start()
+        thread.join(max(LAST_WORDS, seconds))
+
+    def _record_ends(self) -> None:
+        """What cannot be recorded is recovered by others once the lease ends."""
         try:
-            return self._s.dispatcher.finish_up(grace_seconds)
+            self._s.dispatcher.record_ends()
         except StoreError:
-            return 0
+            return
 
     def _sign_off(self, signals: Signals) -> None:
         why = signals.stops[0] if signals.stops else "a fault at start-up"

@@ -18,7 +18,7 @@ from matins.daemon.worker import WorkerState
 from matins.domain.job import Job
 from matins.domain.schedule import ScheduleDefinition
 from matins.domain.states import ScheduleId
-from matins.errors import AppLoadError, DefinitionError
+from matins.errors import AppLoadError, DefinitionError, StoreError
 from matins.ledger.definitions import SyncedBatch, set_aside_vanished, sync_definitions
 from matins.ledger.plans import following_run
 from matins.store import schedules, versions, workers
@@ -122,6 +122,8 @@ class DefinitionKeeper:
         """
         version_id, tally = self._synchronise(loaded)
         if self._loaded is not None and self._loaded is not loaded:
+            # Before anything new can be claimed: the interpreters that are warm do not know it.
+            self._code_replaced()
             self._loaded.close()
         self._loaded = loaded
         self._code.jobs, self._code.pools = dict(loaded.jobs), tuple(loaded.pools)
@@ -162,11 +164,18 @@ class DefinitionKeeper:
             self._loaded.close()
 
     def _load_again(self) -> None:
+        loaded = None
         try:
-            self.use(self._load())
-            self._code_replaced()
+            loaded = self._load()
+            self.use(loaded)
         except (AppLoadError, DefinitionError) as error:
             self._bus.emit(ReloadFailed(error=str(error)))
+        except StoreError:
+            self._reload.set()  # The code is loaded again once the database is back: nobody asks twice for it.
+            raise
+        finally:
+            if loaded is not None and self._loaded is not loaded:
+                loaded.close()
 
     def _synchronise(self, loaded: Loaded) -> tuple[int, _Tally]:
         def version(tx: Tx) -> tuple[int, bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from matins.execution.port import Executor, StopReason
 from matins.ledger.claims import Candidate, ClaimedRun
 from matins.ledger.runs import Jobs, job_of
 from matins.ledger.settle import Finish, Settlement
+from matins.ledger.starts import Offer
 from matins.ledger.turn import Done, Work, cancelled_occurrences, take_turn
 from matins.store.engine import Store
 from matins.telemetry.events import EventBus, FinishUnstorable
@@ -83,6 +85,7 @@ class Dispatcher:
         self._default_timeout = default_timeout
         self._chance = chance
         self._holdings = Holdings(state.database_clock.at, bus)
+        self._started: deque[Sequence[ClaimedRun]] = deque()
         self._unknown_jobs: set[str] = set()
         self._look = threading.Event()
         self._check_cancels = threading.Event()
@@ -106,6 +109,18 @@ class Dispatcher:
         self._drop.set()
         self._waiter.wake()
 
+    def offer(self) -> Offer | None:
+        """What can begin here at once; nothing while others wait for their turn. From any thread."""
+        if self._look.is_set() or self._started or not self._state.may_start:
+            return None
+        return Offer(worker_id=self._state.id, free=self._executor.capacity(), room=self._executor.capacity)
+
+    def accept(self, claims: Sequence[ClaimedRun]) -> None:
+        """Take over runs that planning started on this dispatcher's offer; from any thread."""
+        if claims:
+            self._started.append(claims)
+            self._waiter.wake()
+
     def code_changed(self) -> None:
         """Jobs that were not known may be now; from any thread."""
         self._unknown_jobs = set()
@@ -114,11 +129,12 @@ class Dispatcher:
     @property
     def held_ids(self) -> set[RunId]:
         """The runs this daemon holds; from any thread."""
-        return set(self._holdings.runs.copy())
+        return set(self._holdings.runs.copy()) | {claim.id for claims in tuple(self._started) for claim in claims}
 
     def run_once(self) -> Pause:
         if self._drop.is_set():
             self._drop_all()
+        self._hand_out_started()
         for event in self._waiter.take():
             self._holdings.note(event)
         self._stop_cancelled()
@@ -128,20 +144,30 @@ class Dispatcher:
         self._state.running = len(self._holdings.runs)
         return self._rest()
 
-    def finish_up(self, grace_seconds: float) -> int:
-        """Stop what still runs within the grace and record it all; answers how many runs were interrupted."""
+    def end_runs(self, grace_seconds: float) -> int:
+        """Stop what still runs within the grace; answers how many runs were interrupted."""
+        self._hand_out_started()
         for event in [*self._waiter.take(), *self._executor.close(grace_seconds)]:
             self._holdings.note(event)
         finishes = self._holdings.outbox.finishes.values()
-        interrupted = sum(finish.status is RunStatus.INTERRUPTED for finish in finishes)
+        return sum(finish.status is RunStatus.INTERRUPTED for finish in finishes)
+
+    def record_ends(self) -> None:
+        """Write what is not written yet, after `end_runs`."""
         if self._holdings.outbox:
             self._turn(0)
-        return interrupted
+
+    def _hand_out_started(self) -> None:
+        """Hand out what planning started here; a claim is in one place or the other at every moment."""
+        while self._started:
+            self._hand_out(self._started[0])
+            self._started.popleft()
 
     def _turn(self, limit: int) -> None:
         """One transaction, then what follows from it outside."""
         outbox, self._holdings.outbox = self._holdings.outbox, Outbox()
-        self._look.clear()
+        if limit:
+            self._look.clear()
         try:
             done = self._store.write(
                 lambda tx: take_turn(tx, self._work(outbox, limit), self._jobs(), self._choose, chance=self._chance)
@@ -226,7 +252,7 @@ class Dispatcher:
         self._holdings.take(claimed)
         now = self._state.database_clock.now()
         for claim in claimed:
-            if not self._state.trusts_lease:
+            if self._state.stopping or not self._state.trusts_lease:
                 self._holdings.outbox.returns[claim.id] = claim.claim_token
                 continue
             self._executor.submit(order_for(claim, self._jobs(), default_timeout=self._default_timeout, now=now))
@@ -274,6 +300,7 @@ class Dispatcher:
 
     def _drop_all(self) -> None:
         self._drop.clear()
+        self._started.clear()
         for run_id in self._holdings.runs:
             self._executor.stop(run_id, StopReason.LEASE)
         self._holdings.release(list(self._holdings.runs))

@@ -78,6 +78,10 @@ class Reaper:
 
         def work(tx: Tx) -> list[OverdueWorker]:
             found = workers.overdue(tx, terms)
+            # Asked again now that the database's time was read: between the first look and this moment it, or this
+            # process, may have stood still for so long that everybody's lease ran out.
+            if not self._state.may_reap:
+                return []
             return [one for one in found if one.id != self._state.id and workers.declare_dead(tx, one.id, terms)]
 
         dead = self._store.write(work)

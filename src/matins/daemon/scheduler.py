@@ -16,8 +16,10 @@ from matins.daemon.worker import WorkerState
 from matins.domain.planning import Plan
 from matins.domain.states import ScheduleId
 from matins.errors import DatabaseUnavailable, FiresExhausted, StoreError
+from matins.ledger.claims import ClaimedRun
 from matins.ledger.plans import Proposal, Written, propose, write_plans
 from matins.ledger.runs import Jobs
+from matins.ledger.starts import Offer
 from matins.store import schedules
 from matins.store.engine import Store, Tx
 from matins.store.schedules import PlannableSchedule
@@ -56,6 +58,8 @@ class Scheduler:
         poll_seconds: float,
         notify: Callable[[], None],
         refresh_fires: Callable[[], None],
+        offer: Callable[[], Offer | None] = lambda: None,
+        accept: Callable[[Sequence[ClaimedRun]], None] = lambda _: None,
         batch: int = BATCH,
     ) -> None:
         self._store = store
@@ -65,6 +69,8 @@ class Scheduler:
         self._bus = bus
         self._poll = poll_seconds
         self._notify = notify
+        self._offer = offer
+        self._accept = accept
         self._refresh_fires = refresh_fires
         self._batch = batch
 
@@ -77,10 +83,11 @@ class Scheduler:
             return self._announce(self._until(look))
         proposals = self._propose(look)
         written = self._write(proposals)
+        self._accept(written.claimed)
         self._tell(written, look.now)
-        if written.admitted or written.settlement.admitted:
+        if written.pending or written.settlement.admitted:
             self._notify()
-        return AT_ONCE if written.plans else CROWDED
+        return self._announce(AT_ONCE if written.plans else CROWDED)
 
     def _look(self, tx: Tx, version_id: int) -> _Look:
         due = schedules.due(tx, version_id, self._batch)
@@ -112,7 +119,9 @@ class Scheduler:
         if not proposals:
             return Written()
         try:
-            return self._store.write(lambda tx: write_plans(tx, proposals, self._jobs(), chance=random.random))
+            return self._store.write(
+                lambda tx: write_plans(tx, proposals, self._jobs(), chance=random.random, offer=self._offer())
+            )
         except DatabaseUnavailable:
             raise
         except StoreError as error:
@@ -127,7 +136,8 @@ class Scheduler:
         for proposal in proposals:
             one = self._write([proposal])
             written.plans += one.plans
-            written.admitted += one.admitted
+            written.pending += one.pending
+            written.claimed += one.claimed
         return written
 
     def _quarantine(self, id_: ScheduleId, reason: str) -> None:

@@ -33,7 +33,8 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         os.close(self._reader)
-        os.close(self._writer)
+        writer, self._writer = self._writer, -1
+        os.close(writer)
 
     def stop(self, why: str) -> None:
         """Ask for a stop as a signal would; from any thread."""
@@ -61,5 +62,5 @@ class Signals:
     def _wake(self) -> None:
         try:
             os.write(self._writer, b"!")
-        except BlockingIOError:
-            return  # the pipe is full of wake-ups already
+        except OSError:
+            return  # the pipe is full of wake-ups already, or nobody waits any more

@@ -1,4 +1,8 @@
-"""The watcher: one single-row read a second, so that what operators change is noticed within a second."""
+"""The watcher: one single-row read a second, so that what operators change is noticed within a second.
+
+It also notices runs that wait although nothing here knows of them: planned or given back by a daemon that has no slot
+free for them, or has gone since.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,30 @@ class Watcher:
 
     name = "watcher"
 
-    def __init__(self, *, store: Store, state: WorkerState, bus: EventBus, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        state: WorkerState,
+        bus: EventBus,
+        changed: Callable[[], None],
+        notify: Callable[[], None],
+    ) -> None:
         self._store = store
         self._state = state
         self._bus = bus
         self._changed = changed
+        self._notify = notify
         self._revision: int | None = None
 
     def run_once(self) -> Pause:
-        signal = self._store.read(installation.read_signal)
+        signal = self._store.read(lambda tx: installation.read_signal(tx, self._state.app))
         if signal.paused != self._state.paused:
             self._state.paused = signal.paused
             self._bus.emit(PauseChanged(paused=signal.paused))
         if signal.revision != self._revision:
             self._revision = signal.revision
             self._changed()
+        elif signal.waiting:
+            self._notify()
         return Pause(LOOK_SECONDS)

@@ -27,6 +27,7 @@ from matins.declaring.schedules import Store, stored_in_process
 from matins.domain.schedule import definition_hash
 from matins.domain.triggers import Trigger, type_name
 from matins.errors import AppLoadError, DefinitionError, Fault, TriggerError
+from matins.execution.system import die_with_parent
 
 TRIGGER_SECONDS = 2.0
 """How long a user's own trigger may take for all the fires that are asked of it."""
@@ -44,6 +45,8 @@ class _TimeIsUp(BaseException):
 
 def main(request: dict[str, Any]) -> None:
     """Load, answer, and end at once, whatever threads and exit handlers the application left."""
+    # The parent's thread waits for this process and does nothing else: when it ends, nobody wants the answer any more.
+    die_with_parent(request["parent"])
     # Where a hang sits is worth knowing: the stack goes to stderr well before the parent loses its patience.
     faulthandler.enable()
     faulthandler.dump_traceback_later(request["timeout_seconds"] * 0.6, exit=False)

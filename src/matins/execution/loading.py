@@ -81,6 +81,7 @@ def load_app(
         try:
             request = {
                 "ref": ref,
+                "parent": os.getpid(),
                 "since": since.isoformat(),
                 "timeout_seconds": timeout_seconds,
                 "spool": spool.fileno(),

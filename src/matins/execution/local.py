@@ -106,7 +106,9 @@ class LocalExecutor:
         return sum(slot.room(job) for slot in usable)
 
     def _usable(self) -> list[Slot]:
-        if self._closed:
+        if (
+            self._closed or self._reload.is_set()
+        ):  # The next poll retires what runs old code; capacity is asked by others too.
             return []
         now = self._clock.monotonic()
         return [slot for slot in self._slots if slot.not_before <= now and not (slot.leaving or slot.stale)]

@@ -24,7 +24,7 @@ from matins.domain.triggers import Trigger, from_data
 from matins.errors import DefinitionError, Fault, FiresExhausted, MatinsError
 from matins.ledger.plans import Proposal, following_run, insert_rows
 from matins.store.engine import Tx
-from matins.store.schedules import PlannableSchedule, definitions
+from matins.store.schedules import READ_COLUMNS, PlannableSchedule, definitions, plannable
 from matins.store.tables import job_schedule, occurrence
 
 
@@ -85,18 +85,13 @@ def set_aside_vanished(tx: Tx, ids: Iterable[ScheduleId]) -> list[ScheduleId]:
 
 
 def _lock(tx: Tx, ids: Sequence[ScheduleId]) -> dict[ScheduleId, _Existing]:
-    fields = tuple(PlannableSchedule.__dataclass_fields__)
     query = (
-        select(*(job_schedule.c[name] for name in fields), job_schedule.c.removed_at, job_schedule.c.quarantined_at)
+        select(*READ_COLUMNS, job_schedule.c.removed_at, job_schedule.c.quarantined_at)
         .where(tx.dialect.is_one_of(job_schedule.c.id, sorted(ids)))
         .order_by(job_schedule.c.id)
     )
     return {
-        row.id: _Existing(
-            row=PlannableSchedule(**{name: getattr(row, name) for name in fields}),
-            removed_at=row.removed_at,
-            quarantined_at=row.quarantined_at,
-        )
+        row.id: _Existing(row=plannable(*tuple(row)[:-2]), removed_at=row.removed_at, quarantined_at=row.quarantined_at)
         for row in tx.execute(tx.dialect.locked(query))
     }
 

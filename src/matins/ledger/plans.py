@@ -8,7 +8,7 @@ transaction that fails therefore loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,9 +30,11 @@ from matins.domain.states import OccurrenceId, OccurrenceStatus, Reason, Schedul
 from matins.domain.triggers import Trigger
 from matins.errors import FiresExhausted
 from matins.ledger.cancels import replace_waiting, request_cancel
+from matins.ledger.claims import ClaimedRun
 from matins.ledger.rows import LockedRows, OccurrenceRow
 from matins.ledger.runs import Jobs, start_positions
 from matins.ledger.settle import Settlement, open_occurrences
+from matins.ledger.starts import Offer, Starts, read_claims, show_started
 from matins.store import schedules
 from matins.store.engine import Tx
 from matins.store.schedules import PlannableSchedule, Watermark
@@ -62,7 +64,10 @@ class Written:
 
     plans: list[tuple[ScheduleId, Plan]] = field(default_factory=list)
     settlement: Settlement = field(default_factory=Settlement)
-    admitted: int = 0
+    pending: int = 0
+    """How many occurrences were admitted and wait for somebody to claim them."""
+    claimed: list[ClaimedRun] = field(default_factory=list)
+    """The runs that this transaction started; their claims are the offering worker's."""
     more: bool = False
 
 
@@ -95,8 +100,10 @@ def propose(schedule: PlannableSchedule, definition: ScheduleDefinition, trigger
     )
 
 
-def write_plans(tx: Tx, proposals: Sequence[Proposal], jobs: Jobs, *, chance: Any) -> Written:
-    """Write what still holds of these proposals."""
+def write_plans(
+    tx: Tx, proposals: Sequence[Proposal], jobs: Jobs, *, chance: Callable[[], float], offer: Offer | None = None
+) -> Written:
+    """Write what still holds of these proposals, and start at once what the offer has room for."""
     written = Written()
     held = schedules.lock_for_planning(tx, [one.schedule.id for one in proposals])
     current = [one for one in proposals if _unchanged(one, held.get(one.schedule.id))]
@@ -105,13 +112,24 @@ def write_plans(tx: Tx, proposals: Sequence[Proposal], jobs: Jobs, *, chance: An
     decided = [(one, _decide(one, standing.get(one.schedule.id, ()), tx.now)) for one in current]
     written.plans = [(one.schedule.id, made) for one, made in decided]
     written.more = any(one.more for one in current) or len(current) < len(proposals)
-    insert_rows(tx, decided)
+    starts = Starts(offer, jobs)
+    for one, made in decided:
+        starts.choose(one.schedule.id, one.definition.jobs, one.definition.parallel, made)
+    insert_rows(tx, decided, starts)
     # After the rows are there: one that had not begun ends at once, and the fire that waited for it comes up.
     _cancel_for(rows, decided, jobs, chance, written)
-    written.admitted = _start_admitted(rows, decided, jobs)
-    schedules.write_watermarks(tx, [_watermark(one, made, tx.now) for one, made in decided])
+    started = _start_admitted(rows, decided, jobs, starts)
     rows.flush()
+    written.claimed = read_claims(tx, started, held)
+    written.pending = _admitted(decided) - len(started)
+    schedules.write_watermarks(tx, [_watermark(one, made, tx.now) for one, made in decided])
+    if offer is not None:
+        show_started(tx, written.claimed, offer, held)
     return written
+
+
+def _admitted(decided: Sequence[tuple[Proposal, Plan]]) -> int:
+    return sum(row.admitted for _, made in decided for row in made.rows)
 
 
 def _unchanged(proposal: Proposal, held: PlannableSchedule | None) -> bool:
@@ -153,7 +171,11 @@ def following_run(
 
 
 def _cancel_for(
-    rows: LockedRows, decided: Sequence[tuple[Proposal, Plan]], jobs: Jobs, chance: Any, written: Written
+    rows: LockedRows,
+    decided: Sequence[tuple[Proposal, Plan]],
+    jobs: Jobs,
+    chance: Callable[[], float],
+    written: Written,
 ) -> None:
     cancels = [id_ for _, made in decided for id_ in made.cancels]
     replaced = [id_ for _, made in decided for id_ in made.replaces]
@@ -165,12 +187,20 @@ def _cancel_for(
     written.settlement = request_cancel(rows, cancels, jobs, actor="overlap policy", chance=chance)
 
 
-def insert_rows(tx: Tx, decided: Sequence[tuple[Proposal, Plan]]) -> None:
+def insert_rows(tx: Tx, decided: Sequence[tuple[Proposal, Plan]], starts: Starts | None = None) -> None:
     """Insert the ledger rows of these plans; the caller moves the watermarks in the same transaction."""
+    starts = starts or Starts(None, {})
     tx.dialect.insert_many(
         tx.connection,
         occurrence,
-        [_occurrence(tx.now, proposal, row) for proposal, made in decided for row in made.rows],
+        [
+            {
+                **_occurrence(tx.now, proposal, row),
+                **starts.occurrence_values((proposal.schedule.id, row.planned_at), tx.now),
+            }
+            for proposal, made in decided
+            for row in made.rows
+        ],
     )
 
 
@@ -207,8 +237,10 @@ def policy_of(definition: ScheduleDefinition) -> dict[str, Any] | None:
     return {name: value for name, value in given.items() if value is not None} or None
 
 
-def _start_admitted(rows: LockedRows, decided: Sequence[tuple[Proposal, Plan]], jobs: Jobs) -> int:
-    """Add the first runs of what was admitted; answers how many occurrences that were."""
+def _start_admitted(
+    rows: LockedRows, decided: Sequence[tuple[Proposal, Plan]], jobs: Jobs, starts: Starts
+) -> list[tuple[str, OccurrenceRow]]:
+    """Add the first runs of what was admitted; answers those started at once, each with its claim's token."""
     admitted = {
         (proposal.schedule.id, row.planned_at): (proposal, row)
         for proposal, made in decided
@@ -216,19 +248,26 @@ def _start_admitted(rows: LockedRows, decided: Sequence[tuple[Proposal, Plan]], 
         if row.admitted
     }
     if not admitted:
-        return 0
+        return []
     tx = rows.tx
     query = select(occurrence.c.id, occurrence.c.schedule_id, occurrence.c.planned_at).where(
         tx.dialect.is_one_of(occurrence.c.schedule_id, sorted({id_ for id_, _ in admitted})),
-        occurrence.c.status == OccurrenceStatus.PENDING,
+        occurrence.c.status.in_((OccurrenceStatus.PENDING, OccurrenceStatus.RUNNING)),
         occurrence.c.created_at == tx.now,
     )
+    started = []
     for inserted in tx.execute(query):
-        found = admitted.get((inserted.schedule_id, inserted.planned_at))
-        if found is not None:
-            row = _just_inserted(tx.now, inserted.id, *found)
-            start_positions(rows, row, jobs, range(min(len(row.jobs), row.policy.get("parallel", 1))))
-    return len(admitted)
+        key = (inserted.schedule_id, inserted.planned_at)
+        if key not in admitted:
+            continue
+        row = _just_inserted(tx.now, inserted.id, *admitted[key])
+        before = len(rows.new_runs)
+        start_positions(rows, row, jobs, range(min(len(row.jobs), row.policy.get("parallel", 1))))
+        if key in starts.tokens:
+            row.started_at = tx.now
+            starts.claim_rows(rows, key, rows.new_runs[before:])
+            started.append((starts.tokens[key], row))
+    return started
 
 
 def _just_inserted(now: datetime, id_: OccurrenceId, proposal: Proposal, row: PlannedRow) -> OccurrenceRow:

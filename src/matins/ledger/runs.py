@@ -92,5 +92,8 @@ def _row(
         "available_at": available_at or now,
         "start_by": start_by,
         "created_at": now,
+        "started_at": None,
         "finished_at": None,
+        "worker_id": None,
+        "claim_token": None,
     }

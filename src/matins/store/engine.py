@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, CursorResult, Engine, func, make_url, select, text
+from sqlalchemy import URL, ColumnElement, Connection, CursorResult, Engine, func, literal, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -41,15 +40,29 @@ class Now(Protocol):
     def now(self) -> datetime: ...
 
 
-@dataclass(slots=True)
 class Tx:
-    """One transaction: its connection, its dialect and the database's time at its beginning."""
+    """One transaction: its connection, its dialect and the database's time."""
 
-    connection: Connection
-    dialect: Dialect
-    now: datetime
-    """The database's clock when the transaction began (not later than any of its writes)."""
-    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    __slots__ = ("_given_now", "_now", "connection", "dialect")
+
+    def __init__(self, connection: Connection, dialect: Dialect, given_now: datetime | None = None) -> None:
+        self.connection = connection
+        self.dialect = dialect
+        self._given_now = given_now
+        self._now: datetime | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The database's clock, read when first asked for and then the same throughout the transaction."""
+        if self._now is None:
+            read: datetime = self.connection.execute(select(self.clock)).scalar_one()
+            self._now = read
+        return self._now
+
+    @property
+    def clock(self) -> ColumnElement[datetime]:
+        """The database's clock within a statement, for those that need no more than a comparison with it."""
+        return func.coalesce(literal(self._given_now, Instant()), self.dialect.now(), type_=Instant())
 
     def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement."""
@@ -129,24 +142,18 @@ class Store:
                 if not patient or self._trouble(error) is not Trouble.TRANSIENT:
                     raise self._translated(error) from error
                 attempt += 1
+            except UnicodeError as error:
+                # Half of a surrogate pair: the driver stumbles over it before any database sees it.
+                raise StoreError(f"The database cannot keep this text: {error}.") from error
             except SQLAlchemyError as error:
                 raise StoreError(f"The database statement failed: {error}") from error
 
     def _once(self, work: Callable[[Tx], T], *, writing: bool) -> T:
         with self.engine.connect() as connection:
             self.dialect.begin(connection, writing=writing)
-            tx = Tx(connection=connection, dialect=self.dialect, now=self._read_now(connection))
-            result = work(tx)
+            result = work(Tx(connection, self.dialect, None if self._now is None else self._now.now()))
             connection.commit()
-        for tell in tx.after_commit:
-            tell()
         return result
-
-    def _read_now(self, connection: Connection) -> datetime:
-        given = None if self._now is None else self._now.now()
-        query = select(func.coalesce(given, self.dialect.now(), type_=Instant()))
-        now: datetime = connection.execute(query).scalar_one()
-        return now
 
     def _trouble(self, error: Exception) -> Trouble:
         if isinstance(error, PoolTimeout):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 
+from matins.domain.states import RunStatus
 from matins.store.engine import Tx
-from matins.store.tables import installation
+from matins.store.tables import installation, job_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class Signal:
 
     revision: int
     paused: bool
+    waiting: bool
+    """Whether a run of the application waits to be claimed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +31,14 @@ class Pause:
     reason: str | None
 
 
-def read_signal(tx: Tx) -> Signal:
-    """The revision and whether the installation is paused."""
-    row = tx.execute(select(installation.c.revision, installation.c.paused_at)).one()
-    return Signal(revision=row.revision, paused=row.paused_at is not None)
+def read_signal(tx: Tx, app: str) -> Signal:
+    """The revision, whether the installation is paused, and whether there is work for this application's daemons."""
+    waiting = exists().where(
+        job_run.c.app == app, job_run.c.status == RunStatus.PENDING, job_run.c.available_at <= tx.clock
+    )
+    query = select(installation.c.revision, installation.c.paused_at, waiting.label("waiting"))
+    row = tx.execute(query).one()
+    return Signal(revision=row.revision, paused=row.paused_at is not None, waiting=bool(row.waiting))
 
 
 def touch(tx: Tx) -> None:

@@ -55,9 +55,9 @@ def rearm(tx: Tx, id_: str, *, planned_through: datetime) -> None:
     )
 
 
-def move_watermark(tx: Tx, id_: str, planned_through: datetime) -> None:
-    """Say how far a schedule is accounted for; in the transaction that wrote the rows for what is passed."""
-    _write(tx, id_, planned_through=planned_through)
+def account(tx: Tx, id_: str, *, planned_through: datetime, disabled_since: datetime | None) -> None:
+    """Say how far a schedule is accounted for, and what is left of a time off; with the rows for what is passed."""
+    _write(tx, id_, planned_through=planned_through, disabled_since=disabled_since)
 
 
 def drain(tx: Tx, worker_id: str) -> None:

@@ -29,6 +29,9 @@ class PlannableSchedule:
     planned_through: datetime | None
     disabled_since: datetime | None
     enabled_changed_at: datetime | None
+    last_success_at: datetime | None
+    locked_at: datetime | None
+    locked_by: str | None
 
     @property
     def state(self) -> tuple[object, ...]:
@@ -48,8 +51,9 @@ class Watermark:
     disabled_since: datetime | None = None
 
 
-_FIELDS = tuple(PlannableSchedule.__dataclass_fields__)
-_READ = select(*(job_schedule.c[name] for name in _FIELDS))
+READ_COLUMNS = tuple(job_schedule.c[name] for name in PlannableSchedule.__dataclass_fields__)
+"""What `plannable` takes, in its order."""
+_READ = select(*READ_COLUMNS)
 
 
 def due(tx: Tx, version_id: int, limit: int) -> list[PlannableSchedule]:
@@ -102,6 +106,7 @@ def absurd(tx: Tx, version_id: int, limit: int) -> list[PlannableSchedule]:
     wrong |= job_schedule.c.next_run_at >= FAR
     wrong |= job_schedule.c.next_run_at < LONG_AGO
     wrong |= job_schedule.c.next_run_at < job_schedule.c.planned_through
+    wrong |= tx.dialect.unreadable(job_schedule.c.next_run_at)
     return _plannable(tx, _known_to(version_id, _READ).where(job_schedule.c.enabled, wrong).limit(limit))
 
 
@@ -147,4 +152,13 @@ def _known_to(version_id: int, query: Select[Any]) -> Select[Any]:
 
 
 def _plannable(tx: Tx, query: Select[Any]) -> list[PlannableSchedule]:
-    return [PlannableSchedule(*row) for row in tx.rows(query)]
+    return [plannable(*row) for row in tx.rows(query)]
+
+
+def plannable(
+    id_: ScheduleId, app: str, definition_hash: str, enabled: bool, planned_through: datetime | None, *switched: Any
+) -> PlannableSchedule:
+    """A row as it was read, but for a watermark that cannot be right: None, so that it is planned from now on."""
+    if planned_through is not None and not LONG_AGO <= planned_through < FAR:
+        planned_through = None
+    return PlannableSchedule(id_, app, definition_hash, enabled, planned_through, *switched)

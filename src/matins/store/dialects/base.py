@@ -51,6 +51,10 @@ class Dialect(Protocol):
         """The database's clock, as an expression that an index can be compared with."""
         ...
 
+    def unreadable(self, column: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Whether a column of instants holds what is none, where a database lets people write that."""
+        ...
+
     def locked(self, query: Select[Any], *, skip: bool = False) -> Select[Any]:
         """The query with its rows locked until the transaction ends; `skip` passes over rows that others hold."""
         ...

@@ -6,7 +6,7 @@ Many rows are updated by one statement that joins a JSON table, as neither has `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     create_engine,
+    false,
     func,
     text,
     type_coerce,
@@ -32,6 +33,10 @@ from sqlalchemy import (
 from matins.store.dialects.base import Row, Trouble
 from matins.store.dialects.json_rows import encode
 from matins.store.types import Instant, instant_text
+
+LARGEST_PARCEL = 2 * 1024 * 1024
+"""How many characters of rows go into one statement. The server cuts the connection of one that is larger than its
+`max_allowed_packet` (16 MiB by default, escapes included), which cannot be told from a server that went away."""
 
 _TRANSIENT = (1205, 1213, 1020)
 _AWAY = (
@@ -72,6 +77,7 @@ class MariaDB:
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=statement_timeout,
             isolation_level="READ COMMITTED",
             connect_args={
                 "charset": "utf8mb4",
@@ -92,6 +98,9 @@ class MariaDB:
     def now(self) -> ColumnElement[datetime]:
         return type_coerce(func.utc_timestamp(6), Instant())
 
+    def unreadable(self, column: ColumnElement[datetime]) -> ColumnElement[bool]:
+        return false()
+
     def locked(self, query: Select[Any], *, skip: bool = False) -> Select[Any]:
         return query.with_for_update(skip_locked=skip)
 
@@ -101,19 +110,21 @@ class MariaDB:
     def insert_many(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
             names = tuple(rows[0])
-            connection.execute(_insert(table, names), {"rows": encode(table, names, rows, instant_text)})
+            for parcel in _parcels(table, names, rows):
+                connection.execute(_insert(table, names), {"rows": parcel})
 
     def insert_absent(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
             names = tuple(rows[0])
-            connection.execute(_insert_absent(table, names), {"rows": encode(table, names, rows, instant_text)})
+            for parcel in _parcels(table, names, rows):
+                connection.execute(_insert_absent(table, names), {"rows": parcel})
 
     def update_many(self, connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> int:
         if not rows:
             return 0
         names = tuple(rows[0])
         statement = _joined_update(table, tuple(keys), names)
-        return connection.execute(statement, {"rows": encode(table, names, rows, instant_text)}).rowcount
+        return sum(connection.execute(statement, {"rows": one}).rowcount for one in _parcels(table, names, rows))
 
     def trouble(self, error: BaseException) -> Trouble:
         arguments = getattr(error, "args", ())
@@ -123,6 +134,17 @@ class MariaDB:
         if code in _AWAY or type(error).__name__ == "InterfaceError":
             return Trouble.AWAY
         return Trouble.OTHER
+
+
+def _parcels(table: Table, names: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """The rows as JSON texts that each fit into one statement."""
+    parcel = encode(table, names, rows, instant_text)
+    if len(parcel) <= LARGEST_PARCEL or len(rows) == 1:
+        yield parcel
+        return
+    half = len(rows) // 2
+    yield from _parcels(table, names, rows[:half])
+    yield from _parcels(table, names, rows[half:])
 
 
 @cache
@@ -170,5 +192,6 @@ def _json_type(kind: Any) -> str:
         return "BIGINT"
     if isinstance(kind, Float):
         return "DOUBLE"
+    # One more than the column takes: what is too long is cut here without a word, and must be refused there.
     length = getattr(kind, "length", None)
-    return f"VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if length else "LONGTEXT"
+    return f"VARCHAR({length + 1}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if length else "LONGTEXT"

@@ -28,6 +28,8 @@ from sqlalchemy import (
     cast,
     column,
     create_engine,
+    event,
+    false,
     func,
     literal,
     select,
@@ -38,6 +40,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from matins.store.dialects.base import Row, Trouble
 from matins.store.dialects.json_rows import encode
+from matins.store.dialects.postgresql_patience import give_up_after
 from matins.store.types import Instant
 
 _TRANSIENT = ("40001", "40P01", "55P03", "57014")
@@ -67,10 +70,13 @@ class PostgreSQL:
             "idle_in_transaction_session_timeout": milliseconds * 2,
             **_BY_INDEX,
         }
-        return create_engine(
+        from matins.store.dialects.postgresql_instants import read_leniently
+
+        engine = create_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=statement_timeout,
             isolation_level="READ COMMITTED",
             connect_args={
                 "connect_timeout": max(2, int(statement_timeout)),
@@ -82,12 +88,18 @@ class PostgreSQL:
                 "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
             },
         )
+        give_up_after(engine, statement_timeout * 1.5)
+        event.listen(engine, "connect", read_leniently)
+        return engine
 
     def begin(self, connection: Connection, *, writing: bool) -> None:
         return
 
     def now(self) -> ColumnElement[datetime]:
         return type_coerce(func.statement_timestamp(), Instant())
+
+    def unreadable(self, column: ColumnElement[datetime]) -> ColumnElement[bool]:
+        return false()
 
     def locked(self, query: Select[Any], *, skip: bool = False) -> Select[Any]:
         return query.with_for_update(skip_locked=skip)
@@ -114,8 +126,9 @@ class PostgreSQL:
     def trouble(self, error: BaseException) -> Trouble:
         state = getattr(error, "sqlstate", None)
         if state is None:
-            # A connection that was refused, cut or timed out has no SQLSTATE.
-            return Trouble.AWAY if type(error).__name__ == "OperationalError" else Trouble.OTHER
+            # A connection that was refused, cut or timed out has no SQLSTATE; the last is a class of its own.
+            names = {kind.__name__ for kind in type(error).__mro__}
+            return Trouble.AWAY if "OperationalError" in names else Trouble.OTHER
         if state in _TRANSIENT:
             return Trouble.TRANSIENT
         return Trouble.AWAY if state.startswith(_AWAY) else Trouble.OTHER

@@ -19,11 +19,14 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    String,
     Table,
+    and_,
     create_engine,
     event,
     func,
     literal,
+    not_,
     select,
     text,
     type_coerce,
@@ -33,6 +36,9 @@ from matins.store.dialects.base import Row, Trouble
 from matins.store.types import Instant, Json, instant_text, json_text
 
 BUSY_TIMEOUT = 10.0
+
+_INSTANT = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]"
+"""The one form in which instants are kept: another may be the same instant, but does not sort among these."""
 
 _TRANSIENT = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _AWAY = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
@@ -52,6 +58,7 @@ class SQLite:
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=statement_timeout,
             connect_args={"timeout": min(BUSY_TIMEOUT, statement_timeout), "isolation_level": None},
         )
         event.listen(engine, "connect", _set_up)
@@ -62,6 +69,11 @@ class SQLite:
 
     def now(self) -> ColumnElement[datetime]:
         return type_coerce(func.strftime("%Y-%m-%d %H:%M:%f000", "now"), Instant())
+
+    def unreadable(self, column: ColumnElement[datetime]) -> ColumnElement[bool]:
+        kept = type_coerce(column, String)
+        formed: ColumnElement[bool] = kept.bool_op("GLOB")(_INSTANT)
+        return and_(kept.is_not(None), not_(and_(formed, func.julianday(kept).is_not(None))))
 
     def locked(self, query: Select[Any], *, skip: bool = False) -> Select[Any]:
         return query
