@@ -12,4 +12,4 @@ else
 fi
 
 # The first import compiles what is imported: done here, it does not slow the first start down.
-"$PYTHON" -c 'import matins.cli.up, matins.cli.trigger, matins.store.migrations.versions.v0001_first_schema, feedparser, httpx'
+"$PYTHON" -c 'import alembic.op, feedparser, httpx, matins.cli.trigger, matins.cli.up'
