@@ -25,13 +25,17 @@ from matins.daemon.scheduler import Scheduler
 from matins.daemon.signals import Signals
 from matins.daemon.watcher import Watcher
 from matins.daemon.worker import WorkerState
+from matins.domain.states import WorkerStatus
 from matins.errors import AppLoadError, ConfigError, DefinitionError, SchemaError, StoreError
 from matins.store import schedules, workers
 from matins.store.engine import Store
 from matins.telemetry.events import (
     DaemonStarted,
     DaemonStopped,
+    Drained,
     EventBus,
+    LeaseReleased,
+    PlanningStopped,
     PollingStarted,
     StalledLocksReleased,
     StopHurried,
@@ -144,9 +148,11 @@ class Daemon:
             )
         kills = min(5.0, self._s.grace_seconds / 5)
         self._end_loops("scheduler", "definitions", "reaper", "housekeeper", "watcher", within=kills)
+        self._s.bus.emit(PlanningStopped(running=len(self._s.dispatcher.held_ids)))
         self._drain(signals, until=began + self._s.grace_seconds - kills)
         self._end_loops("dispatcher", within=kills / 4)
         interrupted = self._s.dispatcher.end_runs(kills / 2)
+        self._s.bus.emit(Drained(interrupted=interrupted, seconds=round(self._s.clock.monotonic() - began, 3)))
         self._try_for(kills / 4, self._record_ends)
         self._end_loops("heartbeat", within=kills / 4)
         self._try_for(kills / 4, lambda: self._sign_off(signals))
@@ -188,6 +194,7 @@ class Daemon:
             self._s.heartbeat_store.write(lambda tx: workers.stop(tx, self._s.state.id, f"stopped by {why}"))
         except StoreError:
             return  # the row is taken for dead when its lease ends
+        self._s.bus.emit(LeaseReleased(worker=self._s.state.id, status=str(WorkerStatus.STOPPED)))
 
 
 class _Start:

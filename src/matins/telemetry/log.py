@@ -45,6 +45,10 @@ _WORDS: dict[type[e.Event], tuple[int, str]] = {
     e.DrainRequested: (_INFO, "Draining: nothing new starts here"),
     e.HistoryPruned: (_INFO, "Old history pruned"),
     e.StopRequested: (_INFO, "Stopping on {signal}: nothing new starts"),
+    e.FirstCheckDone: (_INFO, "First check done"),
+    e.PlanningStopped: (_INFO, "Planning stopped"),
+    e.Drained: (_INFO, "Drained"),
+    e.LeaseReleased: (_INFO, "Lease released: the worker's row says {status}"),
     e.StopHurried: (_WARNING, "Stopping at once on a second {signal}"),
     e.DaemonStopped: (_INFO, "Schedule daemon stopped"),
 }
