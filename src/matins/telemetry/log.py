@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, TextIO
 
 import structlog
@@ -90,4 +91,8 @@ def make_logger(style: str, stream: TextIO | None = None, level: int = _INFO) ->
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, (), "")}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value not in (None, (), "")
+    }
