@@ -44,7 +44,7 @@ from matins.telemetry.events import (
 
 FATAL = (AppLoadError, DefinitionError, SchemaError, ConfigError)
 LOOK_AT_DRAIN = 0.05
-LAST_WORDS = 0.5
+LAST_WORDS = 0.3
 """How long a database is given at least for what a stopping daemon has to say, in seconds."""
 
 
@@ -150,12 +150,13 @@ class Daemon:
         self._end_loops("scheduler", "definitions", "reaper", "housekeeper", "watcher", within=kills)
         self._s.bus.emit(PlanningStopped(running=len(self._s.dispatcher.held_ids)))
         self._drain(signals, until=began + self._s.grace_seconds - kills)
-        self._end_loops("dispatcher", within=kills / 4)
-        interrupted = self._s.dispatcher.end_runs(kills / 2)
+        self._end_loops("dispatcher", within=kills / 10)
+        interrupted = self._s.dispatcher.end_runs(kills * 0.4)
         self._s.bus.emit(Drained(interrupted=interrupted, seconds=round(self._s.clock.monotonic() - began, 3)))
-        self._try_for(kills / 4, self._record_ends)
-        self._end_loops("heartbeat", within=kills / 4)
-        self._try_for(kills / 4, lambda: self._sign_off(signals))
+        end = min(self._s.clock.monotonic() + kills, began + self._s.grace_seconds)
+        self._try_until(end - kills * 0.3, self._record_ends)
+        self._end_loops("heartbeat", within=kills / 10)
+        self._try_until(end, lambda: self._sign_off(signals))
         self._s.definitions.close()
         self._s.store.close()
         self._s.heartbeat_store.close()
@@ -175,11 +176,11 @@ class Daemon:
         for name in names:
             self._loops[name].join(max(0.0, until - self._s.clock.monotonic()))
 
-    def _try_for(self, seconds: float, what: Callable[[], None]) -> None:
+    def _try_until(self, at: float, what: Callable[[], None]) -> None:
         """Do this, but do not wait longer for it: a database that stands still must not hold up the end."""
         thread = threading.Thread(target=what, name="matins-last-words", daemon=True)
         thread.start()
-        thread.join(max(LAST_WORDS, seconds))
+        thread.join(max(LAST_WORDS, at - self._s.clock.monotonic()))
 
     def _record_ends(self) -> None:
         """What cannot be recorded is recovered by others once the lease ends."""
