@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from matins.daemon.catalogue import Catalogue
-from matins.daemon.scheduler import Scheduler
+from matins.daemon.scheduler import AHEAD, Scheduler
 from matins.domain.triggers import every
 from matins.errors import DatabaseUnavailable
 from matins.telemetry.events import ScheduleQuarantined
@@ -53,11 +53,30 @@ def setup(ledger: Ledger, store: FaultyStore, heard: Heard) -> Setup:
     return Setup(ledger, store, heard)
 
 
-def test_it_sleeps_until_the_next_due_instant_and_announces_it(setup: Setup) -> None:
+def test_it_sleeps_until_a_moment_before_the_next_due_instant_and_announces_it(setup: Setup) -> None:
     setup.pass_time(seconds=10)
-    assert setup.scheduler.run_once() == pytest.approx(50, abs=0.01)
+    assert setup.scheduler.run_once() == pytest.approx(50 - AHEAD.total_seconds(), abs=0.01)
     assert setup.state.next_wake_at is not None
-    assert abs(setup.state.next_wake_at - (START + timedelta(minutes=1))) < timedelta(seconds=0.01)
+    assert abs(setup.state.next_wake_at - (START + timedelta(minutes=1) - AHEAD)) < timedelta(seconds=0.01)
+
+
+def test_a_fire_is_prepared_early_and_written_not_before_its_instant(setup: Setup) -> None:
+    setup.pass_time(seconds=59.97)
+    assert 0.02 < setup.scheduler.run_once() < 0.04
+    assert setup.ledger.occurrences() == []
+    setup.pass_time(seconds=0.031)
+    setup.run_until_idle()
+    [row] = setup.ledger.occurrences()
+    assert row.created_at >= row.planned_at == START + timedelta(minutes=1)
+
+
+def test_a_prepared_fire_whose_schedule_was_switched_off_meanwhile_is_not_written(setup: Setup) -> None:
+    setup.pass_time(seconds=59.97)
+    setup.scheduler.run_once()
+    setup.ledger.change("minutely", enabled=False)
+    setup.pass_time(seconds=0.031)
+    setup.run_until_idle()
+    assert setup.ledger.occurrences() == []
 
 
 def test_what_is_due_is_planned_and_the_dispatcher_told(setup: Setup) -> None:

@@ -57,6 +57,13 @@ class Proposal:
     """What remains to be accounted for of a disabled range after this."""
     more: bool = False
 
+    @property
+    def due_at(self) -> datetime | None:
+        """When the last of its fires is due: not to be written before. None for what may be written at any time."""
+        if self.due is None or not self.due.listed:
+            return None
+        return self.due.listed[-1] + self.definition.jitter_offset
+
 
 @dataclass(slots=True, kw_only=True)
 class Written:
@@ -106,7 +113,7 @@ def write_plans(
     """Write what still holds of these proposals, and start at once what the offer has room for."""
     written = Written()
     held = schedules.lock_for_planning(tx, [one.schedule.id for one in proposals])
-    current = [one for one in proposals if _unchanged(one, held.get(one.schedule.id))]
+    current = [one for one in proposals if _holds(one, held.get(one.schedule.id), tx.now)]
     rows = LockedRows(tx)
     standing = open_occurrences(rows, [one.schedule.id for one in current if one.due])
     decided = [(one, _decide(one, standing.get(one.schedule.id, ()), tx.now)) for one in current]
@@ -131,7 +138,9 @@ def _admitted(decided: Sequence[tuple[Proposal, Plan]]) -> int:
     return sum(row.admitted for _, made in decided for row in made.rows)
 
 
-def _unchanged(proposal: Proposal, held: PlannableSchedule | None) -> bool:
+def _holds(proposal: Proposal, held: PlannableSchedule | None, now: datetime) -> bool:
+    if proposal.due_at is not None and proposal.due_at > now:
+        return False
     return held is not None and held.state == proposal.schedule.state
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, Text, and_, func, select, type_coerce, update
@@ -56,9 +56,12 @@ READ_COLUMNS = tuple(job_schedule.c[name] for name in PlannableSchedule.__datacl
 _READ = select(*READ_COLUMNS)
 
 
-def due(tx: Tx, version_id: int, limit: int) -> list[PlannableSchedule]:
-    """Enabled schedules that this code knows in the wording in force and whose next run has come, earliest first."""
-    query = _known_to(version_id, _READ).where(job_schedule.c.enabled, job_schedule.c.next_run_at <= tx.now)
+def due(tx: Tx, version_id: int, limit: int, *, ahead: timedelta = timedelta(0)) -> list[PlannableSchedule]:
+    """Enabled schedules that this code knows in the wording in force and whose next run has come, earliest first.
+
+    With `ahead`, also those whose next run comes within that time.
+    """
+    query = _known_to(version_id, _READ).where(job_schedule.c.enabled, job_schedule.c.next_run_at <= tx.now + ahead)
     return _plannable(tx, query.order_by(job_schedule.c.next_run_at, job_schedule.c.id).limit(limit))
 
 
