@@ -33,6 +33,8 @@ TOLD_SINGLY = 10
 """Up to so many schedules planned together are told one by one."""
 CROWDED = Pause(0.02)
 """The wait when every due row is being planned by others at this moment."""
+BREATH = Pause(0.01)
+"""The wait after a write that left nothing due; what falls due meanwhile was prepared with it."""
 EARLY = 0.0003
 """Added to a sleep, so that waking up a clock tick early does not cost a turn."""
 
@@ -91,15 +93,15 @@ class Scheduler:
         proposals = self._take_prepared() or self._look_again(version_id)
         now = self._state.database_clock.now()
         ready = [one for one in proposals if one.due_at is None or one.due_at <= now]
+        self._prepared = [one for one in proposals if one.due_at is not None and one.due_at > now]
         if not ready:
-            self._prepared = proposals
             return self._announce(self._until_prepared(now) if proposals else self._until_next())
         written = self._write(ready)
         self._accept(written.claimed)
         self._tell(written, now)
         if written.pending or written.settlement.admitted:
             self._notify()
-        return self._announce(AT_ONCE if written.plans else CROWDED)
+        return self._announce(self._after(written, now))
 
     def _take_prepared(self) -> list[Proposal]:
         prepared, self._prepared = self._prepared, []
@@ -168,6 +170,14 @@ class Scheduler:
     def _quarantine(self, id_: ScheduleId, reason: str) -> None:
         self._store.write(lambda tx: schedules.quarantine(tx, id_, reason))
         self._bus.emit(ScheduleQuarantined(schedule=id_, reason=reason))
+
+    def _after(self, written: Written, now: datetime) -> Pause:
+        """Look again at once while there may be more; else leave the processor to what has just been started."""
+        if self._prepared:
+            return self._until_prepared(now)
+        if not written.plans:
+            return CROWDED
+        return AT_ONCE if written.more or len(written.plans) >= self._batch else BREATH
 
     def _until_prepared(self, now: datetime) -> Pause:
         first = min(one.due_at for one in self._prepared if one.due_at is not None)
