@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select, text
 
-from bench import report
+from bench import machine, report
 from bench.matins_daemon import DaemonProcess, wait_for
 from bench.measure import sleep_until, unix_time
 from matins.store.engine import Store
@@ -55,7 +55,7 @@ def main() -> None:
         taken = takeover(place.create("takeover"))
     finally:
         keeper.close()
-    content = f"{report.machine()}\n\n{table}\n\n{taken}"
+    content = f"On {machine.facts()}.\n\n{table}\n\n{taken}"
     print(f"\n{content}")
     if not arguments.no_write:
         report.write(report.PERFORMANCE, content, BEGIN, END)

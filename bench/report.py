@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import machine
 from bench.measure import Figure
 
 BEGIN = "<!-- measured: begin -->"
@@ -20,26 +18,12 @@ def tables(figures: Sequence[Figure]) -> str:
     """What was measured, as Markdown."""
     floor = [figure for figure in figures if figure.peer.startswith("SQL by hand")]
     others = [figure for figure in figures if figure not in floor]
-    parts = [f"On {machine()}. Last measured {datetime.now(UTC):%Y-%m-%d}."]
+    parts = [f"On {machine.facts()}. Last measured {datetime.now(UTC):%Y-%m-%d}."]
     if others:
         parts.append(_schedulers(others))
     if floor:
         parts.append(_floor(floor))
     return "\n\n".join(parts) + "\n"
-
-
-def machine() -> str:
-    """What it was measured on."""
-    cpu = re.search(r"model name\s*:\s*(.+)", _text("/proc/cpuinfo"))
-    memory = re.search(r"MemTotal:\s*(\d+)", _text("/proc/meminfo"))
-    facts = [
-        f"{os.cpu_count()} cores ({cpu.group(1) if cpu else platform.machine()})",
-        f"{int(memory.group(1)) // 1024**2} GiB" if memory else "",
-        f"Linux {platform.release()}",
-        f"Python {platform.python_version()}",
-        "servers on the same machine, fsync on",
-    ]
-    return ", ".join(filter(None, facts))
 
 
 def write(document: Path, content: str, begin: str = BEGIN, end: str = END) -> None:
@@ -92,10 +76,3 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError:
-        return ""

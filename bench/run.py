@@ -1,7 +1,8 @@
 """Measures Matins and its peers one after the other and writes the tables of ``docs/performance.md``.
 
 ``python -m bench.run --help`` says what can be chosen. Servers are throw-away ones with fsync on; each driver gets an
-empty database and the machine to itself. A driver that fails is named and left out.
+empty database and the machine to itself. A driver that fails is named and left out; a figure taken while others kept
+the machine busy is shown and not kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import report
+from bench import machine, report
 from bench.drivers import DUE_AT_ONCE, PEER_PYTHON, PEERS, ROOT, Call, calls
 from bench.figures import Figures
 from bench.measure import Figure
@@ -63,14 +64,16 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only calls whose name has this text, `floor` or `matins` say")
     parser.add_argument("--schedules", type=int, nargs="+", default=DUE_AT_ONCE, help="how many are due at once")
     parser.add_argument("--repeat", type=int, default=1, help="take the middle one of so many measurements")
+    parser.add_argument("--patience", type=float, default=300, help="seconds to wait in all for a quiet machine")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
 
     chosen = [call for call in calls(arguments.schedules) if arguments.only in call.name]
     if any(call.driver.python == PEER_PYTHON for call in chosen):
         install_peers()
-    figures = Figures(ROOT / "bench" / "figures.json", report.machine())
-    for call, told in measure_all(chosen, arguments.repeat):
+    figures = Figures(ROOT / "bench" / "figures.json", machine.facts())
+    stillness = machine.Stillness(arguments.patience)
+    for call, told in measure_all(chosen, arguments.repeat, stillness):
         figures.replace(call.name, told)
     every_call = calls(sorted({*DUE_AT_ONCE, *arguments.schedules}))
     tables = report.tables(figures.of([call.name for call in every_call]))
@@ -92,15 +95,22 @@ def install_peers() -> None:
     ready.write_text(REQUIREMENTS.read_text())
 
 
-def measure_all(chosen: Sequence[Call], repeat: int) -> Iterator[tuple[Call, list[Figure]]]:
-    """Make every call, and give the middle figure of each."""
+def measure_all(
+    chosen: Sequence[Call], repeat: int, stillness: machine.Stillness
+) -> Iterator[tuple[Call, list[Figure]]]:
+    """Make every call, and give the middle figure of each; one taken beside other work is shown and not kept."""
     with ExitStack() as stack:
         keeper = KeeperProcess()
         stack.callback(keeper.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="matins-bench-")))
         servers = Servers(stack, KeeperClient(keeper.path), folder)
         for call in chosen:
-            yield call, middle([figure for _ in range(repeat) for figure in measure(call, servers)])
+            quiet = stillness.wait()
+            figures = middle([figure for _ in range(repeat) for figure in measure(call, servers)])
+            if quiet and stillness.wait():
+                yield call, figures
+            elif figures:
+                print(f"not kept, since the machine was busy with something else: {figures}", flush=True)
 
 
 def middle(figures: Sequence[Figure]) -> list[Figure]:
