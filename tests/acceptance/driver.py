@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from matins import config
@@ -14,6 +15,9 @@ from matins.wiring import make_bus, run_daemon
 
 
 def main() -> int:
+    if "--close-streams" in sys.argv:
+        for stream in (0, 1, 2):
+            os.close(stream)
     settings = config.load(Purpose.DAEMON)
     if "--migrate" in sys.argv:
         store = Store(settings.database.url)

@@ -35,11 +35,13 @@ def fresh(ctx):
 
 @app.job
 def same(ctx):
+    busy(ctx, 0)
     witness(ctx, "new-body")
 """
 _SAME = """
 @app.job
 def same(ctx):
+    busy(ctx, 0)
     witness(ctx, "old-body")
 """
 

@@ -25,13 +25,17 @@ from matins.daemon.scheduler import Scheduler
 from matins.daemon.signals import Signals
 from matins.daemon.watcher import Watcher
 from matins.daemon.worker import WorkerState
+from matins.domain.states import WorkerStatus
 from matins.errors import AppLoadError, ConfigError, DefinitionError, SchemaError, StoreError
 from matins.store import schedules, workers
 from matins.store.engine import Store
 from matins.telemetry.events import (
     DaemonStarted,
     DaemonStopped,
+    Drained,
     EventBus,
+    LeaseReleased,
+    PlanningStopped,
     PollingStarted,
     StalledLocksReleased,
     StopHurried,
@@ -40,7 +44,7 @@ from matins.telemetry.events import (
 
 FATAL = (AppLoadError, DefinitionError, SchemaError, ConfigError)
 LOOK_AT_DRAIN = 0.05
-LAST_WORDS = 0.5
+LAST_WORDS = 0.3
 """How long a database is given at least for what a stopping daemon has to say, in seconds."""
 
 
@@ -144,12 +148,15 @@ class Daemon:
             )
         kills = min(5.0, self._s.grace_seconds / 5)
         self._end_loops("scheduler", "definitions", "reaper", "housekeeper", "watcher", within=kills)
+        self._s.bus.emit(PlanningStopped(running=len(self._s.dispatcher.held_ids)))
         self._drain(signals, until=began + self._s.grace_seconds - kills)
-        self._end_loops("dispatcher", within=kills / 4)
-        interrupted = self._s.dispatcher.end_runs(kills / 2)
-        self._try_for(kills / 4, self._record_ends)
-        self._end_loops("heartbeat", within=kills / 4)
-        self._try_for(kills / 4, lambda: self._sign_off(signals))
+        self._end_loops("dispatcher", within=kills / 10)
+        interrupted = self._s.dispatcher.end_runs(kills * 0.4)
+        self._s.bus.emit(Drained(interrupted=interrupted, seconds=round(self._s.clock.monotonic() - began, 3)))
+        end = min(self._s.clock.monotonic() + kills, began + self._s.grace_seconds)
+        self._try_until(end - kills * 0.3, self._record_ends)
+        self._end_loops("heartbeat", within=kills / 10)
+        self._try_until(end, lambda: self._sign_off(signals))
         self._s.definitions.close()
         self._s.store.close()
         self._s.heartbeat_store.close()
@@ -169,11 +176,11 @@ class Daemon:
         for name in names:
             self._loops[name].join(max(0.0, until - self._s.clock.monotonic()))
 
-    def _try_for(self, seconds: float, what: Callable[[], None]) -> None:
+    def _try_until(self, at: float, what: Callable[[], None]) -> None:
         """Do this, but do not wait longer for it: a database that stands still must not hold up the end."""
         thread = threading.Thread(target=what, name="matins-last-words", daemon=True)
         thread.start()
-        thread.join(max(LAST_WORDS, seconds))
+        thread.join(max(LAST_WORDS, at - self._s.clock.monotonic()))
 
     def _record_ends(self) -> None:
         """What cannot be recorded is recovered by others once the lease ends."""
@@ -188,6 +195,7 @@ class Daemon:
             self._s.heartbeat_store.write(lambda tx: workers.stop(tx, self._s.state.id, f"stopped by {why}"))
         except StoreError:
             return  # the row is taken for dead when its lease ends
+        self._s.bus.emit(LeaseReleased(worker=self._s.state.id, status=str(WorkerStatus.STOPPED)))
 
 
 class _Start:

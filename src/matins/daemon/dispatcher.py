@@ -20,7 +20,7 @@ from matins.daemon.reports import tell_settlement
 from matins.daemon.worker import WorkerState
 from matins.domain.job import Job
 from matins.domain.states import RunId, RunStatus
-from matins.errors import DatabaseUnavailable, StoreError
+from matins.errors import DatabaseUnavailable
 from matins.execution import port
 from matins.execution.port import Executor, StopReason
 from matins.ledger.claims import Candidate, ClaimedRun
@@ -164,21 +164,22 @@ class Dispatcher:
             self._started.popleft()
 
     def _turn(self, limit: int) -> None:
-        """One transaction, then what follows from it outside."""
-        outbox, self._holdings.outbox = self._holdings.outbox, Outbox()
+        """One transaction, then what follows from it outside. The outbox is kept until it is written."""
+        outbox = self._holdings.outbox
+        told = [*outbox.finishes, *outbox.returns]
         if limit:
             self._look.clear()
         try:
             done = self._store.write(
                 lambda tx: take_turn(tx, self._work(outbox, limit), self._jobs(), self._choose, chance=self._chance)
             )
-        except StoreError as error:
+        except Exception as error:  # whatever one outcome does to the ledger, the others must be recorded
             self._look.set()
             if isinstance(error, DatabaseUnavailable) or not outbox:
-                self._holdings.outbox = outbox
                 raise
             done = self._write_singly(outbox)
-        self._holdings.release([*outbox.finishes, *outbox.returns])
+        self._holdings.outbox = Outbox()
+        self._holdings.release(told)
         self._hand_out(done.claimed)
         self._learn(done, limit)
         tell_settlement(self._bus, done.settlement)
@@ -201,30 +202,33 @@ class Dispatcher:
     def _write_singly(self, outbox: Outbox) -> Done:
         """A batch that fails is written piece by piece; an outcome that cannot be stored is stored as that."""
         all_done = Done(settlement=Settlement())
-        pieces = [Outbox(finishes={id_: finish}) for id_, finish in outbox.finishes.items()]
-        pieces += [Outbox(lines=[piece]) for piece in outbox.lines]
-        pieces += [Outbox(returns=outbox.returns), Outbox(progress=outbox.progress)]
-        for piece in pieces:
+        for piece in outbox.pieces():
             done = self._write_piece(piece)
+            outbox.forget(piece)
+            self._holdings.release([*piece.finishes, *piece.returns])
             all_done.added += done.added
             all_done.settlement.absorb(done.settlement)
         return all_done
 
     def _write_piece(self, piece: Outbox) -> Done:
         try:
-            return self._store.write(
-                lambda tx: take_turn(tx, self._work(piece, 0), self._jobs(), self._choose, chance=self._chance)
-            )
+            return self._write(piece)
         except DatabaseUnavailable:
             raise
-        except StoreError as error:
-            if not piece.finishes:
-                return Done(settlement=Settlement())
-            plain = {id_: _unstorable(finish, error) for id_, finish in piece.finishes.items()}
+        except Exception as error:  # noqa: BLE001 - see `_turn`
+            plain = {id_: _unstorable(finish, str(error)) for id_, finish in piece.finishes.items()}
             for id_ in plain:
-                self._bus.emit(FinishUnstorable(run=id_, error=error.message))
-            work = self._work(Outbox(finishes=plain), 0)
-            return self._store.write(lambda tx: take_turn(tx, work, self._jobs(), self._choose, chance=self._chance))
+                self._bus.emit(FinishUnstorable(run=id_, error=str(error)))
+        try:
+            return self._write(Outbox(finishes=plain)) if plain else Done(settlement=Settlement())
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - its row itself is at fault; it is no longer held, and so recovered as lost
+            return Done(settlement=Settlement())
+
+    def _write(self, outbox: Outbox) -> Done:
+        work = self._work(outbox, 0)
+        return self._store.write(lambda tx: take_turn(tx, work, self._jobs(), self._choose, chance=self._chance))
 
     def _limit(self) -> int:
         """How many candidates to look at: none unless there may be some, somebody is free, and the lease holds."""
@@ -307,12 +311,12 @@ class Dispatcher:
         self._holdings.outbox = Outbox()
 
 
-def _unstorable(finish: Finish, error: StoreError) -> Finish:
+def _unstorable(finish: Finish, error: str) -> Finish:
     return replace(
         finish,
         status=RunStatus.FAILED,
         error_type="Unstorable",
-        error_message=f"The run ended as {finish.status}, but its outcome could not be stored: {error.message}"[:2000],
+        error_message=f"The run ended as {finish.status}, but its outcome could not be stored: {error}"[:2000],
         error_traceback=None,
         exit=None,
         result=None,

@@ -37,6 +37,22 @@ class Outbox:
     lines: list[tuple[RunId, list[StoredLine]]] = field(default_factory=list)
     progress: dict[RunId, tuple[float | None, str]] = field(default_factory=dict)
 
+    def pieces(self) -> list[Outbox]:
+        """The same in pieces that can be written one by one."""
+        pieces = [Outbox(finishes={id_: finish}) for id_, finish in self.finishes.items()]
+        pieces += [Outbox(lines=[piece]) for piece in self.lines]
+        return [*pieces, Outbox(returns=dict(self.returns)), Outbox(progress=dict(self.progress))]
+
+    def forget(self, piece: Outbox) -> None:
+        """This piece is written."""
+        for id_ in piece.finishes:
+            del self.finishes[id_]
+        for id_ in piece.returns:
+            del self.returns[id_]
+        for id_ in piece.progress:
+            del self.progress[id_]
+        self.lines = [one for one in self.lines if one not in piece.lines]
+
     def __bool__(self) -> bool:
         return bool(self.finishes or self.returns or self.lines or self.progress)
 

@@ -56,9 +56,10 @@ class Reaper:
         total = 0
         while True:
             finishes = self._store.read(recovery.held_by_the_dead)
-            if not finishes:
+            recorded = len(self._recover(finishes).recorded) if finishes else 0
+            if not recorded:
                 return total
-            total += len(self._recover(finishes).recorded)
+            total += recorded
 
     def run_once(self) -> Pause:
         if not self._state.trusts_lease:
@@ -70,7 +71,8 @@ class Reaper:
             if dead:
                 gone = tuple(one.id for one in dead)
                 self._bus.emit(StalledLocksReleased(workers=gone, runs=len(settled.recorded)))
-            return AT_ONCE
+            if settled.recorded:
+                return AT_ONCE
         return self._until_next_lease_ends()
 
     def _declare_dead(self) -> list[OverdueWorker]:

@@ -23,7 +23,7 @@ from matins.ledger.starts import Offer
 from matins.store import schedules
 from matins.store.engine import Store, Tx
 from matins.store.schedules import PlannableSchedule
-from matins.telemetry.events import BatchPlanned, EventBus, FiresPlanned, ScheduleQuarantined
+from matins.telemetry.events import BatchPlanned, EventBus, FiresPlanned, FirstCheckDone, ScheduleQuarantined
 
 BATCH = 500
 TOLD_SINGLY = 10
@@ -73,12 +73,16 @@ class Scheduler:
         self._accept = accept
         self._refresh_fires = refresh_fires
         self._batch = batch
+        self._checked = False
 
     def run_once(self) -> Pause:
         version_id = self._state.version_id
         if version_id is None or not self._state.trusts_lease or self._state.draining:
             return self._announce(Pause(min(1.0, self._poll)))
         look = self._store.read(lambda tx: self._look(tx, version_id))
+        if not self._checked:
+            self._checked = True
+            self._bus.emit(FirstCheckDone(due=len(look.due), next_due_at=look.next_due_at))
         if not look.due:
             return self._announce(self._until(look))
         proposals = self._propose(look)

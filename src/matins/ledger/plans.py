@@ -34,7 +34,7 @@ from matins.ledger.claims import ClaimedRun
 from matins.ledger.rows import LockedRows, OccurrenceRow
 from matins.ledger.runs import Jobs, start_positions
 from matins.ledger.settle import Settlement, open_occurrences
-from matins.ledger.starts import Offer, Starts, read_claims, show_started
+from matins.ledger.starts import Offer, Starts, read_claims, shown_on_schedules
 from matins.store import schedules
 from matins.store.engine import Tx
 from matins.store.schedules import PlannableSchedule, Watermark
@@ -122,9 +122,8 @@ def write_plans(
     rows.flush()
     written.claimed = read_claims(tx, started, held)
     written.pending = _admitted(decided) - len(started)
-    schedules.write_watermarks(tx, [_watermark(one, made, tx.now) for one, made in decided])
-    if offer is not None:
-        show_started(tx, written.claimed, offer, held)
+    shown = {} if offer is None else shown_on_schedules(tx.now, written.claimed, offer.worker_id, held)
+    schedules.write_watermarks(tx, [_watermark(one, made, tx.now) for one, made in decided], shown)
     return written
 
 

@@ -25,7 +25,8 @@ from matins.store.tables import job_run, occurrence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """How a run ended. `claim_token` None ends a run that nobody has claimed."""
+    """How a run ended. `claim_token` None ends a run that nobody has claimed, unless it is lost: then a person's hand
+    has taken the token from a running one."""
 
     run_id: RunId
     occurrence_id: OccurrenceId
@@ -44,6 +45,11 @@ class Finish:
     exit: str | None = None
     result: Any = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def was_claimed(self) -> bool:
+        """Whether it ends a running run, and not a pending one."""
+        return self.claim_token is not None or self.status is RunStatus.LOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +157,7 @@ def _match_claims(rows: LockedRows, finishes: Sequence[Finish], done: Settlement
     matched = []
     for finish in sorted(finishes, key=lambda one: one.run_id):
         row = stored.get(finish.run_id)
-        expected = RunStatus.PENDING if finish.claim_token is None else RunStatus.RUNNING
+        expected = RunStatus.RUNNING if finish.was_claimed else RunStatus.PENDING
         if row is None or row.status != expected or row.claim_token != finish.claim_token:
             done.late.append(finish)
             continue
@@ -203,7 +209,7 @@ def _retry(
     chance: float,
     done: Settlement,
 ) -> bool:
-    if row.state(rows.tx.now).stopping is not None or finish.claim_token is None:
+    if row.state(rows.tx.now).stopping is not None or not finish.was_claimed:
         return False
     job = job_of(jobs, run.job)
     following = next_attempt(job, finish.status, counted=run.counted, chance=chance)

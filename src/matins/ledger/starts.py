@@ -23,7 +23,7 @@ from matins.ledger.rows import LockedRows, OccurrenceRow
 from matins.ledger.runs import Jobs
 from matins.store.engine import Tx
 from matins.store.schedules import PlannableSchedule
-from matins.store.tables import job_run, job_schedule
+from matins.store.tables import job_run
 
 Key = tuple[ScheduleId, datetime]
 """A fire: its schedule and its planned instant."""
@@ -92,22 +92,21 @@ def read_claims(
     ]
 
 
-def show_started(tx: Tx, claims: Sequence[ClaimedRun], offer: Offer, held: dict[ScheduleId, PlannableSchedule]) -> None:
-    """Show on the schedules' rows who runs them since when."""
-    shown = []
+def shown_on_schedules(
+    now: datetime, claims: Sequence[ClaimedRun], worker_id: str, held: dict[ScheduleId, PlannableSchedule]
+) -> dict[ScheduleId, dict[str, Any]]:
+    """What the schedules' rows show of these claims: who runs them since when."""
+    shown = {}
     for claim in claims:
         if claim.schedule_id is not None:
-            since = held[claim.schedule_id].locked_at
-            shown.append(
-                {
-                    "id": claim.schedule_id,
-                    "locked_at": since or tx.now,
-                    "locked_by": held[claim.schedule_id].locked_by if since else offer.worker_id,
-                    "last_run_at": tx.now,
-                    "last_run_id": claim.id,
-                }
-            )
-    tx.dialect.update_many(tx.connection, job_schedule, ["id"], shown)
+            row = held[claim.schedule_id]
+            shown[claim.schedule_id] = {
+                "locked_at": row.locked_at or now,
+                "locked_by": row.locked_by if row.locked_at else worker_id,
+                "last_run_at": now,
+                "last_run_id": claim.id,
+            }
+    return shown
 
 
 def _claim(

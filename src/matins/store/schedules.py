@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,10 +85,20 @@ def definitions(tx: Tx, ids: Sequence[ScheduleId]) -> dict[ScheduleId, dict[str,
     return {row.id: row.definition for row in tx.execute(query)}
 
 
-def write_watermarks(tx: Tx, marks: Sequence[Watermark]) -> int:
-    """Move watermarks; only in the transaction that writes the rows for everything they pass."""
+def write_watermarks(
+    tx: Tx, marks: Sequence[Watermark], also: Mapping[ScheduleId, Mapping[str, Any]] | None = None
+) -> None:
+    """Move watermarks; only in the transaction that writes the rows for everything they pass.
+
+    Args:
+        also: further columns to set with some of them; the same ones for each.
+    """
+    further = also or {}
     rows = [{name: getattr(mark, name) for name in Watermark.__dataclass_fields__} for mark in marks]
-    return tx.dialect.update_many(tx.connection, job_schedule, ["id"], rows)
+    plain = [row for row in rows if row["id"] not in further]
+    tx.dialect.update_many(tx.connection, job_schedule, ["id"], plain)
+    wider = [{**row, **further[row["id"]]} for row in rows if row["id"] in further]
+    tx.dialect.update_many(tx.connection, job_schedule, ["id"], wider)
 
 
 def quarantine(tx: Tx, id_: ScheduleId, reason: str) -> None:

@@ -276,6 +276,37 @@ class StopRequested(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstCheckDone(Event):
+    """The scheduler has looked for the first time at what is due."""
+
+    due: int
+    next_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningStopped(Event):
+    """Nothing is planned or claimed here any more; what runs may go on for a while."""
+
+    running: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained(Event):
+    """Nothing runs here any more."""
+
+    interrupted: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseReleased(Event):
+    """The worker's row says that it has ended; nobody needs to wait for its lease."""
+
+    worker: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopHurried(Event):
     """A second signal: running jobs are stopped now."""
 

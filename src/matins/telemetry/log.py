@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, TextIO
 
 import structlog
@@ -45,6 +46,10 @@ _WORDS: dict[type[e.Event], tuple[int, str]] = {
     e.DrainRequested: (_INFO, "Draining: nothing new starts here"),
     e.HistoryPruned: (_INFO, "Old history pruned"),
     e.StopRequested: (_INFO, "Stopping on {signal}: nothing new starts"),
+    e.FirstCheckDone: (_INFO, "First check done"),
+    e.PlanningStopped: (_INFO, "Planning stopped"),
+    e.Drained: (_INFO, "Drained"),
+    e.LeaseReleased: (_INFO, "Lease released: the worker's row says {status}"),
     e.StopHurried: (_WARNING, "Stopping at once on a second {signal}"),
     e.DaemonStopped: (_INFO, "Schedule daemon stopped"),
 }
@@ -86,4 +91,8 @@ def make_logger(style: str, stream: TextIO | None = None, level: int = _INFO) ->
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, (), "")}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value not in (None, (), "")
+    }
