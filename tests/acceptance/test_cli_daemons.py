@@ -48,6 +48,7 @@ def test_a_second_signal_hurries_and_the_run_is_interrupted(shop: Shop, up: Runn
     assert worker_states(shop) == ["STOPPED"]
 
 
+@pytest.mark.slow
 def test_a_drained_worker_starts_nothing_and_another_does(shop: Shop, up: Running) -> None:
     [worker] = shop.done("workers", "--json").json["workers"]
     assert "is draining" in shop.done("drain", worker["id"]).out
@@ -124,6 +125,7 @@ def test_up_on_a_plain_folder_makes_its_database_there(tmp_path: Path) -> None:
     assert (tmp_path / "matins.db").exists()
 
 
+@pytest.mark.slow
 def test_the_same_life_on_postgresql(postgresql_url: str, tmp_path: Path) -> None:
     shop = Shop(folder=tmp_path, url=postgresql_url)
     assert shop.matins("migrate", "--check").code == 1

@@ -33,7 +33,6 @@ class Invocation:
     """One call of the command line."""
 
     app: str | None = None
-    debug: bool = False
     clock: Clock = field(default_factory=SystemClock)
     zone: tzinfo | None = None
     """The reader's zone; None is the machine's."""

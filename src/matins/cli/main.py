@@ -83,8 +83,9 @@ def _global_options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    del version
-    context.obj = Invocation(app=app, debug=debug)
+    # The boundary has taken --debug out already; it is an option for the sake of the help.
+    del version, debug
+    context.obj = Invocation(app=app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

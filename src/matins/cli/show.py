@@ -14,8 +14,6 @@ from matins.cli.json_form import to_json
 from matins.cli.tables import Column
 from matins.cli.time_input import named_zone
 
-_QUIET = 0.0
-
 
 def command(
     context: typer.Context,
@@ -40,12 +38,19 @@ def _what(one: ScheduleDetail) -> dict[str, object]:
     return {
         "Schedule": one.id if one.name in ("", one.id) else f"{one.id} ({one.name})",
         "Description": one.description,
-        "When": f"{words.when(one)}: {one.trigger_description}",
+        "When": _when(one),
         "Jobs": ", ".join(one.jobs),
         "Arguments": " ".join(to_json(one.args).split()) if one.args else None,
         "Environments": ", ".join(one.environments) or "all",
         "Declared": f"{one.defined_at} in {one.app}",
     }
+
+
+def _when(one: ScheduleDetail) -> str:
+    """The trigger as it is written and in words, where those differ."""
+    written = words.when(one)
+    same = written.casefold() == one.trigger_description.casefold()
+    return one.trigger_description if same else f"{written}: {one.trigger_description}"
 
 
 def _state(call: Invocation, one: ScheduleDetail) -> dict[str, object]:
@@ -79,7 +84,7 @@ def _policies(one: ScheduleDetail) -> dict[str, object]:
         "If running": one.overlap_policy,
         "Start within": _span(one.start_within_seconds),
         "Time limit": _span(one.timeout_seconds),
-        "Jitter": jitter if one.jitter_seconds > _QUIET else None,
+        "Jitter": jitter if one.jitter_seconds else None,
         "Side by side": one.parallel if one.parallel > 1 else None,
         "On failure": "the jobs after it are left out" if one.stop_on_failure else None,
     }
