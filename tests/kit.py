@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,10 +73,10 @@ class Ledger:
 
         def work(tx: Tx) -> SyncedBatch:
             versions.lock_app(tx, "shop")
-            hash_ = "-".join(one.hash for one in definitions)[:64] + str(len(definitions))
+            hash_ = hashlib.sha256("-".join(one.hash for one in definitions).encode()).hexdigest()
             jobs = {name: job.to_data() for name, job in self.jobs.items()}
             self.version_id, _ = versions.find_or_insert(
-                tx, app_name="shop", environment=environment, hash_=hash_[-60:], jobs=jobs, pools={}
+                tx, app_name="shop", environment=environment, hash_=hash_, jobs=jobs, pools={}
             )
             known = [
                 KnownSchedule(schedule_id=one.id, definition_hash=one.hash, applies=one.applies_in(environment))

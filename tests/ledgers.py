@@ -52,12 +52,13 @@ class CleanDatabases:
             self._urls[kind] = self._databases.create(kind)
         store = Store(self._urls[kind])
         migrate(store)
-        store.write(_empty)
+        store.write(empty)
         store.close()
         return self._urls[kind]
 
 
-def _empty(tx: Tx) -> None:
+def empty(tx: Tx) -> None:
+    """Leave the tables as the migrations made them."""
     for table in reversed(metadata.sorted_tables):
         if table is not installation:
             tx.execute(table.delete())
