@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, Protocol
 
 from matins.errors import AppLoadError, NotFoundError
 from matins.execution.context import JobContext
-from matins.execution.interpreter_channel import Channel
 
 
 class Declared(Protocol):
@@ -32,6 +32,14 @@ class Application(Protocol):
 
     def get_job(self, name: str) -> Declared:
         """The job of this name, or an error."""
+        ...
+
+
+class Stoppable(Protocol):
+    """What passes a request to stop on to the run."""
+
+    def redirect(self, action: Callable[[], object] | None) -> None:
+        """Have a stop call this instead of raising."""
         ...
 
 
@@ -61,7 +69,7 @@ def import_application(reference: str) -> Application:
 class Caller:
     """The application's jobs, ready to be called."""
 
-    def __init__(self, application: Application, channel: Channel) -> None:
+    def __init__(self, application: Application, channel: Stoppable) -> None:
         self._application = application
         self._channel = channel
         self._known: dict[str, _Callable] = {}

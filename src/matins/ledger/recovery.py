@@ -7,9 +7,10 @@ race on the same row by compare-and-set, so exactly one of them wins.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 
 from matins.domain.states import Reason, RunId, RunStatus, WorkerId, WorkerStatus
 from matins.ledger.rows import LockedRows
@@ -46,6 +47,15 @@ def expired(tx: Tx, limit: int = BATCH) -> list[Finish]:
         .limit(limit)
     )
     return [_skip(row, Reason.START_WITHIN) for row in tx.execute(tx.dialect.locked(query, skip=True))]
+
+
+def next_expiry(tx: Tx) -> datetime | None:
+    """When the next run that waits for its start has waited too long, whether its occurrence has begun or not."""
+    query = select(func.min(job_run.c.start_by)).where(
+        job_run.c.status == RunStatus.PENDING, job_run.c.start_by > tx.now
+    )
+    found: datetime | None = tx.execute(query).scalar_one()
+    return found
 
 
 def unrunnable(tx: Tx, app: str, live: Sequence[int], limit: int = BATCH) -> list[Finish]:
