@@ -2,6 +2,7 @@
 
 Starts the sample feeds and ``matins up`` with a database under ``.demo/``, then does what an operator would: enables
 the schedule of the development environment, triggers it, looks at its history. Ctrl-C stops everything in order.
+``DEMO_FOLDER`` puts the database elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parent
-FOLDER = EXAMPLES.parent / ".demo"
+FOLDER = Path(os.environ.get("DEMO_FOLDER", EXAMPLES.parent / ".demo")).resolve()
 DATABASE = FOLDER / "matins.db"
 MATINS = [str(Path(sys.executable).with_name("matins")), "--app", "newsdesk.schedules:app"]
 SCHEDULE = "dev-quick-test"
@@ -46,13 +47,11 @@ def main() -> int:
 
 def show_around(up: subprocess.Popen[bytes], variables: dict[str, str]) -> None:
     """The operator's part."""
-    wait_for_schedule(up)
-    say("matins", "enable", SCHEDULE)
-    command(variables, "enable", SCHEDULE, "--reason", "make demo")
-    say("matins", "trigger", SCHEDULE, "--wait")
-    command(variables, "trigger", SCHEDULE, "--wait", "--reason", "make demo")
+    wait_until_ready(up)
+    command(variables, "enable", SCHEDULE)
+    # It may be running by itself just now: then this one waits for its turn.
+    command(variables, "trigger", SCHEDULE, "--overlap", "buffer_one", "--wait")
     print(f"\nFinished {time.monotonic() - STARTED:.1f} s after the start. The ledger has it:")
-    say("matins", "history", SCHEDULE)
     command(variables, "history", SCHEDULE)
     print(HINTS.format(database=variables["DATABASE_URL"], digest=FOLDER / "newsdesk" / "digest.md"), flush=True)
 
@@ -72,30 +71,37 @@ dev-quick-test runs again at every fifth minute. Ctrl-C stops the demo.
 """
 
 
-def wait_for_schedule(up: subprocess.Popen[bytes]) -> None:
-    """Return as soon as the daemon has brought the schedule into the database."""
+def wait_until_ready(up: subprocess.Popen[bytes]) -> None:
+    """Return as soon as the daemon is there and has brought the schedule into the database."""
     deadline = time.monotonic() + READY_SECONDS
-    while not is_known():
+    while not is_ready(up.pid):
         if up.poll() is not None:
             raise DemoError(f"matins up ended with exit code {up.returncode}")
         if time.monotonic() > deadline:
-            raise DemoError(f"{SCHEDULE} did not appear within {READY_SECONDS:.0f} s")
+            raise DemoError(f"the daemon was not ready within {READY_SECONDS:.0f} s")
         time.sleep(0.05)
 
 
-def is_known() -> bool:
-    """Whether the schedule has its row. Asked of the file itself: a command a look would slow the start down."""
+READY = """
+SELECT 1 FROM worker_instance, job_schedule
+WHERE pid = ? AND status = 'RUNNING' AND version_id IS NOT NULL AND job_schedule.id = ?
+"""
+
+
+def is_ready(pid: int) -> bool:
+    """Whether both have their rows. Asked of the file itself: a command each time would slow the start down."""
     if not DATABASE.exists():
         return False
     with closing(sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True, timeout=5)) as connection:
         try:
-            return bool(connection.execute("SELECT 1 FROM job_schedule WHERE id = ?", (SCHEDULE,)).fetchall())
+            return bool(connection.execute(READY, (pid, SCHEDULE)).fetchall())
         except sqlite3.OperationalError:
             return False  # it is still being made
 
 
 def command(variables: dict[str, str], *arguments: str) -> None:
     """Run one command of Matins as anybody would, its output on this terminal."""
+    say("matins", *arguments)
     done = subprocess.run([*MATINS, *arguments], cwd=EXAMPLES, env=variables, check=False)
     if done.returncode:
         raise DemoError(f"matins {' '.join(arguments)} ended with exit code {done.returncode}")
@@ -111,7 +117,7 @@ def matins_up(variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
 
     It has a session of its own, so that Ctrl-C reaches it once, from here, and a second one hurries it.
     """
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     say("matins", "--app", "newsdesk.schedules:app", "up")
     with subprocess.Popen([*MATINS, "up"], cwd=EXAMPLES, env=variables, start_new_session=True) as up:
         try:
