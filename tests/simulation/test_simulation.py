@@ -51,7 +51,7 @@ shapes = st.fixed_dictionaries(
         "parallel": st.sampled_from([1, 2]),
         "stop_on_failure": st.booleans(),
         "jitter_seconds": st.sampled_from([0.0, 0.0, 50.0]),
-        "catch_up_limit": st.sampled_from([2, 1000]),
+        "catch_up_limit": st.sampled_from([2, 60]),
         "catch_up_window_seconds": st.sampled_from([600.0, 7 * 86400.0]),
         "buffer_limit": st.sampled_from([1, 3]),
         "start_within_seconds": st.sampled_from([None, None, 120.0]),

@@ -98,7 +98,7 @@ class World:
             self.accounts[wanted.id] = Account(definition=wanted, since=self.now, watermark=self.now)
             return
         same = known.definition.trigger == wanted.trigger and known.definition.jitter_offset == wanted.jitter_offset
-        if not same or before.removed_at is not None:
+        if not same:
             due = max(before.planned_through, self.now - known.definition.jitter_offset)
             known.closed, known.since = known.owed(due), self._row(wanted.id).planned_through
         known.definition, known.declared = wanted, True

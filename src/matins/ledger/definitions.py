@@ -178,13 +178,17 @@ def _read(stored: Any) -> _Meant | None:
 def _account_for_old(tx: Tx, one: _Existing, old: _Meant | None, wanted: ScheduleDefinition) -> tuple[bool, datetime]:
     """Record what no longer runs under the old wording; whether that is complete, and the watermark reached."""
     new = (wanted, from_data(wanted.trigger))
+    changed = old is not None and _timing(old[0].to_data()) != _timing(wanted.to_data())
     if one.removed_at is not None:
-        return _record_rest(tx, one, old or new, Reason.NOT_IN_CODE)
-    if one.quarantined_at is not None or old is None:
-        return _record_rest(tx, _past_recorded(tx, one), new, Reason.QUARANTINED)
-    if _timing(old[0].to_data()) != _timing(wanted.to_data()):
-        return _record_rest(tx, one, old, Reason.SUPERSEDED)
-    return True, one.row.planned_through or tx.now
+        done, through = _record_rest(tx, one, old or new, Reason.NOT_IN_CODE)
+    elif one.quarantined_at is not None or old is None:
+        done, through = _record_rest(tx, _past_recorded(tx, one), new, Reason.QUARANTINED)
+    elif changed:
+        done, through = _record_rest(tx, one, old, Reason.SUPERSEDED)
+    else:
+        return True, one.row.planned_through or tx.now
+    # Under the same timing a fire that jitter still holds back is yet to come; another timing begins now.
+    return done, max(tx.now, through) if done and changed else through
 
 
 def _past_recorded(tx: Tx, one: _Existing) -> _Existing:
@@ -213,8 +217,7 @@ def _record_rest(tx: Tx, one: _Existing, meant: _Meant | None, reason: Reason) -
     except FiresExhausted:
         return True, tx.now
     insert_rows(tx, [(Proposal(schedule=one.row, definition=definition, trigger=trigger), made)])
-    done = made.planned_through >= tx.now - definition.jitter_offset
-    return done, max(tx.now, made.planned_through) if done else made.planned_through
+    return made.planned_through >= tx.now - definition.jitter_offset, made.planned_through
 
 
 def _worded(definition: ScheduleDefinition, now: datetime) -> dict[str, Any]:
