@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal
 
@@ -17,32 +17,25 @@ from matins.admin import lookup, occurrences, requests, switch
 from matins.admin.actor import Actor
 from matins.admin.records import OccurrenceRecord
 from matins.app import Definitions, Matins
-from matins.clock import DatabaseClock, ManualClock
-from matins.daemon.catalogue import Catalogue
-from matins.daemon.definitions import Code, DefinitionKeeper
-from matins.daemon.dispatcher import Dispatcher, ExecutorWaiter
+from matins.clock import ManualClock
+from matins.daemon.definitions import Code
 from matins.daemon.loop import AT_ONCE
-from matins.daemon.scheduler import CROWDED, Scheduler
-from matins.daemon.worker import WorkerState
+from matins.daemon.scheduler import CROWDED
 from matins.domain.durations import parse_duration
-from matins.domain.lease import LeaseTerms
-from matins.domain.states import OverlapPolicy, WorkerId
+from matins.domain.states import OverlapPolicy
 from matins.domain.triggers import as_utc
 from matins.errors import UsageError
 from matins.ledger import claims, recovery
 from matins.ledger.settle import Finish
-from matins.store import schedules, views, workers
+from matins.store import schedules, views
 from matins.store.engine import Tx
-from matins.store.workers import NewWorker
-from matins.telemetry.events import EventBus
+from matins.testing.assembly import assemble, half, sign_on
 from matins.testing.database import TemporaryStore
 from matins.testing.definitions import InProcess, check, declared
 from matins.testing.executor import ManualExecutor, StandIn, StandIns
 from matins.testing.recording import Duration
 
-TERMS = LeaseTerms(timeout_seconds=60)
 TESTER = Actor(name="test", source="test")
-DEFAULT_TIMEOUT = 3600.0
 ALL = 1_000_000_000
 
 
@@ -83,9 +76,11 @@ class ManualDaemon:
         self._own_triggers = any(one.trigger.get("kind") == "custom" for one in first.schedules)
         self._database = TemporaryStore(self._clock)
         self._store = self._database.store
-        self._state = self._sign_on()
         self._executor = ManualExecutor(jobs=StandIns(app, jobs or {}), clock=self._clock, slots=concurrency)
-        self._assemble()
+        self._state = sign_on(self._store, self._clock, app=app.name, environment=environment)
+        self._code = Code()
+        services = assemble(self._store, self._state, self._code, self._executor)
+        self._scheduler, self._dispatcher, self._keeper = services.scheduler, services.dispatcher, services.definitions
         self._keeper.use(InProcess(first))
         self._do_what_is_due()
 
@@ -172,64 +167,6 @@ class ManualDaemon:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _sign_on(self) -> WorkerState:
-        worker = NewWorker(
-            id=WorkerId("manual-daemon"),
-            worker_type="schedule_daemon",
-            app=self._app.name,
-            environment=self._environment,
-            hostname="test",
-            pid=0,
-            version="test",
-            concurrency=1,
-        )
-        self._store.write(lambda tx: workers.register(tx, worker, TERMS))
-        return WorkerState(
-            id=worker.id,
-            app=worker.app,
-            environment=worker.environment,
-            terms=TERMS,
-            clock=self._clock,
-            database_clock=_ExactClock(self._clock),
-        )
-
-    def _assemble(self) -> None:
-        code, bus = Code(), EventBus()
-        self._dispatcher = Dispatcher(
-            store=self._store,
-            state=self._state,
-            executor=self._executor,
-            waiter=ExecutorWaiter(self._executor),
-            jobs=lambda: code.jobs,
-            pools=lambda: code.pools,
-            bus=bus,
-            default_timeout=DEFAULT_TIMEOUT,
-            chance=_half,
-        )
-        self._scheduler = Scheduler(
-            store=self._store,
-            state=self._state,
-            jobs=lambda: code.jobs,
-            catalogue=Catalogue(),
-            bus=bus,
-            poll_seconds=1.0,
-            notify=self._dispatcher.work_arrived,
-            offer=self._dispatcher.offer,
-            accept=self._dispatcher.accept,
-            refresh_fires=lambda: None,
-        )
-        self._keeper = DefinitionKeeper(
-            store=self._store,
-            state=self._state,
-            code=code,
-            load=lambda: InProcess(self._declared(since=self.now, until=self.now)),
-            catalogue=Catalogue(),
-            bus=bus,
-            changed=self._dispatcher.code_changed,
-            code_replaced=lambda: None,
-        )
-        self._code = code
-
     def _declared(self, *, since: datetime, until: datetime) -> Definitions:
         found = declared(self._app, since=since, until=until)
         on = [replace(one, enabled=self._enabled == "all" or one.id in self._enabled) for one in found.schedules]
@@ -294,15 +231,4 @@ class ManualDaemon:
             self._settle(lost)
 
     def _settle(self, finishes: Sequence[Finish]) -> None:
-        self._store.write(lambda tx: recovery.settle_all(tx, finishes, self._code.jobs, chance=_half))
-
-
-class _ExactClock(DatabaseClock):
-    """The test's clock is the database's: no estimate, and so no rounding."""
-
-    def at(self, boottime: float) -> datetime:
-        return self.clock.now() + timedelta(seconds=boottime - self.clock.boottime())
-
-
-def _half() -> float:
-    return 0.5
+        self._store.write(lambda tx: recovery.settle_all(tx, finishes, self._code.jobs, chance=half))
