@@ -7,9 +7,9 @@ start. Nothing is left to chance: waits before retries are not spread.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal
 
@@ -17,33 +17,25 @@ from matins.admin import lookup, occurrences, requests, switch
 from matins.admin.actor import Actor
 from matins.admin.records import OccurrenceRecord
 from matins.app import Definitions, Matins
-from matins.clock import DatabaseClock, ManualClock
-from matins.daemon.catalogue import Catalogue
-from matins.daemon.definitions import Code, DefinitionKeeper
-from matins.daemon.dispatcher import Dispatcher, ExecutorWaiter
+from matins.clock import ManualClock
+from matins.daemon.definitions import Code
 from matins.daemon.loop import AT_ONCE
-from matins.daemon.scheduler import Scheduler
-from matins.daemon.worker import WorkerState
+from matins.daemon.scheduler import CROWDED
 from matins.domain.durations import parse_duration
-from matins.domain.job import Job
-from matins.domain.lease import LeaseTerms
-from matins.domain.schedule import ScheduleDefinition, definition_hash
-from matins.domain.states import OverlapPolicy, WorkerId
+from matins.domain.states import OverlapPolicy
 from matins.domain.triggers import as_utc
-from matins.errors import NotFoundError, UsageError
+from matins.errors import UsageError
 from matins.ledger import claims, recovery
-from matins.store import schedules, views, workers
+from matins.ledger.settle import Finish
+from matins.store import schedules, views
 from matins.store.engine import Tx
-from matins.store.workers import NewWorker
-from matins.telemetry.events import EventBus
+from matins.testing.assembly import assemble, half, sign_on
 from matins.testing.database import TemporaryStore
+from matins.testing.definitions import InProcess, check, declared
 from matins.testing.executor import ManualExecutor, StandIn, StandIns
 from matins.testing.recording import Duration
-from matins.testing.stretch import declared
 
-TERMS = LeaseTerms(timeout_seconds=60)
 TESTER = Actor(name="test", source="test")
-DEFAULT_TIMEOUT = 3600.0
 ALL = 1_000_000_000
 
 
@@ -80,14 +72,16 @@ class ManualDaemon:
         self._clock = ManualClock(as_utc(start))
         self._environment = environment
         first = self._declared(since=self.now, until=self.now)
-        _check(first, enabled, jobs or {})
+        check(first, enabled, jobs or {})
         self._own_triggers = any(one.trigger.get("kind") == "custom" for one in first.schedules)
         self._database = TemporaryStore(self._clock)
         self._store = self._database.store
-        self._state = self._sign_on()
         self._executor = ManualExecutor(jobs=StandIns(app, jobs or {}), clock=self._clock, slots=concurrency)
-        self._assemble()
-        self._keeper.use(_InProcess(first))
+        self._state = sign_on(self._store, self._clock, app=app.name, environment=environment)
+        self._code = Code()
+        services = assemble(self._store, self._state, self._code, self._executor)
+        self._scheduler, self._dispatcher, self._keeper = services.scheduler, services.dispatcher, services.definitions
+        self._keeper.use(InProcess(first))
         self._do_what_is_due()
 
     @property
@@ -173,64 +167,6 @@ class ManualDaemon:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _sign_on(self) -> WorkerState:
-        worker = NewWorker(
-            id=WorkerId("manual-daemon"),
-            worker_type="schedule_daemon",
-            app=self._app.name,
-            environment=self._environment,
-            hostname="test",
-            pid=0,
-            version="test",
-            concurrency=1,
-        )
-        self._store.write(lambda tx: workers.register(tx, worker, TERMS))
-        return WorkerState(
-            id=worker.id,
-            app=worker.app,
-            environment=worker.environment,
-            terms=TERMS,
-            clock=self._clock,
-            database_clock=_ExactClock(self._clock),
-        )
-
-    def _assemble(self) -> None:
-        code, bus = Code(), EventBus()
-        self._dispatcher = Dispatcher(
-            store=self._store,
-            state=self._state,
-            executor=self._executor,
-            waiter=ExecutorWaiter(self._executor),
-            jobs=lambda: code.jobs,
-            pools=lambda: code.pools,
-            bus=bus,
-            default_timeout=DEFAULT_TIMEOUT,
-            chance=_half,
-        )
-        self._scheduler = Scheduler(
-            store=self._store,
-            state=self._state,
-            jobs=lambda: code.jobs,
-            catalogue=Catalogue(),
-            bus=bus,
-            poll_seconds=1.0,
-            notify=self._dispatcher.work_arrived,
-            offer=self._dispatcher.offer,
-            accept=self._dispatcher.accept,
-            refresh_fires=lambda: None,
-        )
-        self._keeper = DefinitionKeeper(
-            store=self._store,
-            state=self._state,
-            code=code,
-            load=lambda: _InProcess(self._declared(since=self.now, until=self.now)),
-            catalogue=Catalogue(),
-            bus=bus,
-            changed=self._dispatcher.code_changed,
-            code_replaced=lambda: None,
-        )
-        self._code = code
-
     def _declared(self, *, since: datetime, until: datetime) -> Definitions:
         found = declared(self._app, since=since, until=until)
         on = [replace(one, enabled=self._enabled == "all" or one.id in self._enabled) for one in found.schedules]
@@ -240,7 +176,7 @@ class ManualDaemon:
         """Ask users' own triggers for their fires up to then, as a daemon does whenever it has used up what it knew."""
         if self._own_triggers:
             since = self._store.read(schedules.earliest_own_watermark) or self.now
-            self._keeper.use(_InProcess(self._declared(since=since, until=until)))
+            self._keeper.use(InProcess(self._declared(since=since, until=until)))
 
     def _target(self, to_or_by: datetime | Duration) -> datetime:
         target = as_utc(to_or_by) if isinstance(to_or_by, datetime) else self.now + parse_duration(to_or_by)
@@ -267,85 +203,32 @@ class ManualDaemon:
     def _do_what_is_due(self) -> None:
         reading = self._clock.boottime()
         self._state.renewed(sent=reading, received=reading, at=self.now)
+        if self._executor.over:
+            self._dispatch()
+        if waited_too_long := self._store.read(recovery.expired):
+            self._settle(waited_too_long)
+        while self._plan():
+            pass
         self._dispatch()
-        self._give_up_waiting()
-        while self._store.read(lambda tx: schedules.due(tx, self._state.version_id or 0, 1)):
-            self._scheduler.run_once()
-        self._dispatch()
+
+    def _plan(self) -> bool:
+        """Plan what is due; whether there may be more."""
+        pause = self._scheduler.run_once()
+        if pause != CROWDED:
+            return pause == AT_ONCE
+        # Nothing was written of what was due: it was set aside, and others may still be due.
+        return bool(self._store.read(lambda tx: schedules.due(tx, self._state.version_id or 0, 1)))
 
     def _dispatch(self) -> None:
         self._dispatcher.operators_acted()
-        while self._dispatcher.run_once() == AT_ONCE:
+        while self._dispatcher.run_once() == AT_ONCE or self._executor.over:
             pass
-
-    def _give_up_waiting(self) -> None:
-        self._store.write(lambda tx: recovery.settle_all(tx, recovery.expired(tx), self._code.jobs, chance=_half))
 
     def _recover(self) -> None:
         """Record what a daemon that died had been running as lost."""
+        held = self._dispatcher.held_ids
+        if lost := self._store.read(lambda tx: recovery.held_in_name_only(tx, self._state.id, held)):
+            self._settle(lost)
 
-        def work(tx: Tx) -> None:
-            lost = recovery.held_in_name_only(tx, self._state.id, self._dispatcher.held_ids)
-            recovery.settle_all(tx, lost, self._code.jobs, chance=_half)
-
-        self._store.write(work)
-
-
-class _ExactClock(DatabaseClock):
-    """The test's clock is the database's: no estimate, and so no rounding."""
-
-    def at(self, boottime: float) -> datetime:
-        return self.clock.now() + timedelta(seconds=boottime - self.clock.boottime())
-
-
-@dataclass(frozen=True, slots=True)
-class _InProcess:
-    """Definitions read in this process, in the form in which a daemon takes them."""
-
-    definitions: Definitions
-
-    @property
-    def app(self) -> str:
-        return self.definitions.app
-
-    @property
-    def jobs(self) -> Mapping[str, Job]:
-        return self.definitions.jobs
-
-    @property
-    def pools(self) -> Mapping[str, int]:
-        return self.definitions.pools
-
-    @property
-    def count(self) -> int:
-        return len(self.definitions.schedules)
-
-    @property
-    def hash(self) -> str:
-        return definition_hash({"trigger": {}, "schedules": [one.hash for one in self.definitions.schedules]})
-
-    def schedules(self) -> Iterator[ScheduleDefinition]:
-        return iter(self.definitions.schedules)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def _check(found: Definitions, enabled: str | Collection[str], stand_ins: Iterable[str]) -> None:
-    known = {str(one.id) for one in found.schedules}
-    if isinstance(enabled, str) and enabled != "all":
-        raise UsageError(f"enabled={enabled!r} is neither 'all' nor a collection of ids.", remedy="Write a list.")
-    unknown = sorted(set() if enabled == "all" else set(enabled) - known)
-    unknown += sorted(set(stand_ins) - found.jobs.keys())
-    if unknown:
-        raise NotFoundError(f"The app declares no {unknown[0]!r}.")
-    scheduled = {name for one in found.schedules for name in one.jobs}
-    for name in sorted(scheduled - set(stand_ins)):
-        if found.jobs[name].command is not None:
-            raise UsageError(
-                f"Job {name!r} is a shell command, which is not run here.", remedy=f"Pass jobs={{{name!r}: Outcome()}}."
-            )
-
-
-def _half() -> float:
-    return 0.5
+    def _settle(self, finishes: Sequence[Finish]) -> None:
+        self._store.write(lambda tx: recovery.settle_all(tx, finishes, self._code.jobs, chance=half))

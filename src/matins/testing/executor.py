@@ -76,6 +76,11 @@ class ManualExecutor:
         """When the first of the runs that are going on ends."""
         return min((end for end, _ in self._going.values()), default=None)
 
+    @property
+    def over(self) -> bool:
+        """Whether runs have ended that nobody took note of yet."""
+        return any(end <= self._clock.now() for end, _ in self._going.values())
+
     def capacity(self, job: Job | None = None) -> int:
         return max(0, self._slots - len(self._going))
 

@@ -13,9 +13,9 @@ from matins.domain.states import OccurrenceStatus
 from matins.domain.triggers import as_utc
 from matins.errors import NotFoundError
 from matins.testing.daemon import ManualDaemon
+from matins.testing.definitions import declared
 from matins.testing.executor import Outcome
 from matins.testing.recording import Duration
-from matins.testing.stretch import declared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,8 @@ def simulate(
     concurrency: int = 4,
 ) -> Simulation:
     """What the fires from `start` on and before `end` would come to. No job is called; each run succeeds.
+
+    It begins with a daemon that has nothing to do: what fires before `start` and would still be running then is not seen.
 
     Args:
         durations: how long each job takes, by name; no time at all for those left out.

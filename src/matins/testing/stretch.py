@@ -1,25 +1,14 @@
-"""When a schedule or a trigger fires, and what an application declares, read in this process."""
+"""When a schedule or a trigger fires."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from matins.app import Definitions, Matins
 from matins.domain.schedule import ScheduleDefinition
-from matins.domain.triggers import (
-    STORED_FIRES,
-    Trigger,
-    as_utc,
-    checked_next,
-    count_between,
-    from_data,
-    store_fires,
-)
+from matins.domain.triggers import Trigger, as_utc, checked_next, from_data
 from matins.errors import NotFoundError, UsageError
-
-MOST_OWN_FIRES = 100_000
-"""So many fires of a user's own trigger are asked for at most."""
+from matins.testing.definitions import declared
 
 
 def fires(
@@ -47,16 +36,6 @@ def fires(
     known = declared(app_or_trigger, since=start - offset - start.resolution, until=end)
     trigger = from_data(_one(known, schedule_id).trigger)
     return [fire + offset for fire in _stretch(trigger, start - offset, end - offset)]
-
-
-def declared(app: Matins, *, since: datetime, until: datetime) -> Definitions:
-    """What the application declares, with the fires of users' own triggers later than `since`, well past `until`."""
-
-    def store(trigger: Trigger) -> dict[str, Any]:
-        wanted = count_between(trigger, since, until, MOST_OWN_FIRES).count + STORED_FIRES
-        return store_fires(trigger, since, wanted).to_data()
-
-    return app.definitions(since, store=store)
 
 
 def _one(found: Definitions, schedule_id: str) -> ScheduleDefinition:
