@@ -215,9 +215,9 @@ class Settings(BaseSettings):
             raise ConfigError([Fault(where="MATINS_APP", what="No application is named.", remedy=APP_REMEDY)])
         return self.app
 
-    def log_format_for(self, stream: TextIO) -> Literal["console", "json"]:
-        """How to word logs on `stream`."""
-        return self.log_format or ("console" if stream.isatty() else "json")
+    def log_format_for(self, stream: TextIO | None) -> Literal["console", "json"]:
+        """How to word logs on `stream`; None where the process was given none."""
+        return self.log_format or ("console" if stream is not None and stream.isatty() else "json")
 
     def warnings(self) -> list[Fault]:
         """What is allowed and yet probably not meant."""

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -198,7 +198,9 @@ class Site:
     def migrate(self) -> None:
         migrate(self.store)
 
-    def start(self, *arguments: str, wait: bool = True, stderr: Any = None, **settings: str) -> Daemon:
+    def start(
+        self, *arguments: str, wait: bool = True, stderr: Any = None, before: Sequence[str] = (), **settings: str
+    ) -> Daemon:
         """Start a daemon; by default return when it works."""
         log = self.folder / f"daemon-{len(self.daemons)}.log"
         environment = {
@@ -217,7 +219,7 @@ class Site:
         }
         with log.open("ab") as output:
             process_ = subprocess.Popen(
-                [sys.executable, str(DRIVER), *arguments],
+                [*before, sys.executable, str(DRIVER), *arguments],
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from matins import config
@@ -15,9 +14,6 @@ from matins.wiring import make_bus, run_daemon
 
 
 def main() -> int:
-    if "--close-streams" in sys.argv:
-        for stream in (0, 1, 2):
-            os.close(stream)
     settings = config.load(Purpose.DAEMON)
     if "--migrate" in sys.argv:
         store = Store(settings.database.url)
@@ -27,7 +23,8 @@ def main() -> int:
         with Signals() as signals:
             return run_daemon(settings, signals, make_bus(settings))
     except MatinsError as error:
-        sys.stderr.write(f"{error}\n")
+        if sys.stderr is not None:
+            sys.stderr.write(f"{error}\n")
         return 1
 
 

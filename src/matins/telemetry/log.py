@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
 from matins.telemetry import events as e
+from matins.telemetry.log_stream import LogStream
 
 _INFO, _WARNING, _ERROR, _DEBUG = logging.INFO, logging.WARNING, logging.ERROR, logging.DEBUG
 
@@ -72,14 +74,14 @@ def log_listener(log: structlog.typing.FilteringBoundLogger) -> e.Listener:
 
 def make_logger(style: str, stream: TextIO | None = None, level: int = _INFO) -> structlog.typing.FilteringBoundLogger:
     """A logger that writes lines for people (``console``) or JSON objects (``json``); a closed stream is survived."""
-    target = stream or sys.stderr
+    target = stream or sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - there is no stderr: nobody reads the log
     renderer: Callable[..., Any] = (
         structlog.processors.JSONRenderer(default=str)
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=target.isatty())
     )
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(target),
+        structlog.PrintLogger(_direct(target)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -88,6 +90,14 @@ def make_logger(style: str, stream: TextIO | None = None, level: int = _INFO) ->
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )
     return logger
+
+
+def _direct(target: TextIO) -> TextIO:
+    """The stream without its buffer and its waits, where there is a descriptor behind it."""
+    try:
+        return cast(TextIO, LogStream(target))
+    except OSError:
+        return target
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:
