@@ -223,4 +223,10 @@ def test_whatever_happens_the_accounts_add_up(sqlite_url: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_whatever_happens_for_long_the_accounts_add_up(sqlite_url: str) -> None:
-    simulate(sqlite_url, examples=int(os.environ.get("MATINS_TEST_EXAMPLES", "300")), steps=60, derandomize=False, shrink=True)
+    simulate(
+        sqlite_url,
+        examples=int(os.environ.get("MATINS_TEST_EXAMPLES", "300")),
+        steps=60,
+        derandomize=False,
+        shrink=True,
+    )
