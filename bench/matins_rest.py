@@ -141,7 +141,10 @@ def _transactions(store: Store) -> int:
 
 
 def _connections(store: Store) -> int:
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
     found: int = store.read(lambda tx: tx.execute(query).scalar_one())
     return found
 

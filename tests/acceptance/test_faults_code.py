@@ -13,7 +13,7 @@ from tests.acceptance import apps
 from tests.acceptance.daemons import Site, at_site, boottime, until
 from tests.databases import process
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -35,7 +35,7 @@ def test_a_killed_daemons_jobs_die_and_another_daemon_takes_over(postgresql_site
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults")
+@pytest.mark.faults
 def test_a_killed_daemons_jobs_die_and_another_daemon_takes_over_on_every_database(site: Site) -> None:
     _kill_mid_job(site)
 
@@ -75,7 +75,7 @@ def _kill_mid_job(site: Site) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults")
+@pytest.mark.faults
 @pytest.mark.timeout(180)
 def test_a_paused_daemon_loses_its_runs_in_time_and_comes_back_under_a_new_name(site: Site) -> None:
     site.write_app(apps.app(apps.schedule("long", 2, "patient", args={"seconds": 6}), *apps.crowd()))
@@ -155,7 +155,7 @@ def test_what_does_not_end_within_the_grace_is_interrupted_and_tried_again(sqlit
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults")
+@pytest.mark.faults
 def test_a_daemon_without_a_free_slot_keeps_no_fire_from_one_that_has(postgresql_site: Site) -> None:
     site = postgresql_site
     site.write_app(

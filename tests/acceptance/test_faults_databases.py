@@ -18,7 +18,7 @@ from tests.acceptance.daemons import LOCK_TIMEOUT, Site, at_site, boottime, let_
 from tests.databases.client import Server
 from tests.databases.session import Databases
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
 
 HEALED = 20.0
 """Within so many seconds after a database is back everything is on time again: the longest backoff is fifteen."""
