@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from matins.domain.job import Backoff, Job
 from matins.domain.states import OnLost, RunStatus
+from matins.store import retention
 from tests.kit import START, Ledger, definition
 
 JOBS = (
@@ -98,3 +100,17 @@ def test_a_fire_that_meets_its_predecessor_is_skipped_with_the_reason(ledger: Le
         ledger.pass_time(minutes=1)
         ledger.plan_due()
     assert ledger.outcomes() == [("pending", None, 1), ("skipped", "overlap", 1)]
+
+
+def test_an_attempt_after_history_was_pruned_has_a_higher_fence_all_the_same(ledger: Ledger) -> None:
+    ledger.declare(definition("a"))
+    fences = []
+    for _ in range(2):
+        ledger.pass_time(minutes=1)
+        ledger.plan_due()
+        [claim] = ledger.claim()
+        fences.append(claim.id)
+        ledger.finish(claim)
+        ledger.pass_time(seconds=1)
+        assert ledger.store.write(lambda tx: retention.prune_occurrences(tx, timedelta(0))) == 1
+    assert fences[0] < fences[1]

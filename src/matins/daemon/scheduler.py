@@ -117,9 +117,12 @@ class Scheduler:
         return self._propose(look)
 
     def _look(self, tx: Tx, version_id: int) -> _Look:
+        sent = self._state.clock.boottime()
+        now = tx.now
+        self._state.database_clock.observe(now, sent=sent, received=self._state.clock.boottime())
         due = schedules.due(tx, version_id, self._batch, ahead=AHEAD)
         return _Look(
-            until=tx.now + AHEAD,
+            until=now + AHEAD,
             due=due,
             parsed=self._catalogue.parse(tx, due),
             next_due_at=None if due else schedules.next_due_at(tx, version_id),

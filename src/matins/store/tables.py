@@ -2,7 +2,8 @@
 
 What belongs to the code (a definition's snapshot) and what belongs to operators (enabled, the watermark, counters) are
 columns of one row, `job_schedule`, but have different writers. Foreign keys cascade from schedule to occurrence to run
-to log.
+to log. Identities are never used again, also on SQLite, where a plain key would be once the newest row was pruned: a
+run's id is the fence its job sees.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ app_version = Table(
     Column("schedules", Integer, comment="how many it declares; NULL until all of them are recorded"),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("app", "environment", "hash", name="uq_app_version_app_environment_hash"),
+    sqlite_autoincrement=True,
 )
 
 app_version_schedule = Table(
@@ -167,6 +169,7 @@ occurrence = Table(
     Index("ix_occurrence_schedule_id_status", "schedule_id", "status"),
     Index("ix_occurrence_schedule_id_fire_at", "schedule_id", "fire_at", "id"),
     Index("ix_occurrence_finished_at", "finished_at"),
+    sqlite_autoincrement=True,
 )
 
 job_run = Table(
@@ -215,6 +218,7 @@ job_run = Table(
     Index("ix_job_run_worker_id_status", "worker_id", "status"),
     Index("ix_job_run_schedule_id_started_at", "schedule_id", "started_at"),
     Index("ix_job_run_job_id", "job", "id"),
+    sqlite_autoincrement=True,
 )
 
 job_log = Table(
@@ -286,4 +290,5 @@ audit_event = Table(
     Column("before", Json),
     Column("after", Json),
     Index("ix_audit_event_target_id", "target", "id"),
+    sqlite_autoincrement=True,
 )

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_app_version"),
         sa.UniqueConstraint("app", "environment", "hash", name="uq_app_version_app_environment_hash"),
+        sqlite_autoincrement=True,
         if_not_exists=True,
     )
     op.create_table(
@@ -55,6 +56,7 @@ def upgrade() -> None:
         sa.Column("before", Json(), nullable=True),
         sa.Column("after", Json(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_audit_event"),
+        sqlite_autoincrement=True,
         if_not_exists=True,
     )
     create_index("ix_audit_event_target_id", "audit_event", ["target", "id"])
@@ -237,6 +239,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_occurrence"),
         sa.UniqueConstraint("schedule_id", "planned_at", name="uq_occurrence_schedule_id_planned_at"),
+        sqlite_autoincrement=True,
         if_not_exists=True,
     )
     create_index("ix_occurrence_finished_at", "occurrence", ["finished_at"])
@@ -286,6 +289,7 @@ def upgrade() -> None:
             ["occurrence_id"], ["occurrence.id"], name="fk_job_run_occurrence_id", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_job_run"),
+        sqlite_autoincrement=True,
         if_not_exists=True,
     )
     create_index("ix_job_run_claim", "job_run", ["app", "status", "rank", "available_at", "id"])
